@@ -1,0 +1,5 @@
+//! The agent on a worker.
+
+fn main() -> std::process::ExitCode {
+    dayfly::worker::agent::main()
+}

@@ -1,0 +1,5 @@
+//! How a run starts and ends.
+
+pub mod cli;
+pub mod reap;
+pub mod trigger;

@@ -1,0 +1,1 @@
+//! Beats, deadlines, sweeps, and the proof that nothing is left.

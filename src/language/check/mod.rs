@@ -1,0 +1,1 @@
+//! Every refusal before launch: all problems at once, each with its place, why and what to do.

@@ -1,0 +1,1 @@
+//! What runs next: expansion, keys and next_state, pure.

@@ -1,0 +1,48 @@
+//! Jinja2 as Ansible uses it: native values, Ansible's filters and tests, undefined exactly as there, variables rendered
+//! when they are read.
+
+use serde_json::Value;
+
+use crate::core::values::Var;
+
+/// Where a template finds variables. Asked by name when a name is read; the answer is rendered if it is a template.
+pub trait Scope: Send + Sync {
+    /// The variable of a name, if there is one.
+    fn get(&self, name: &str) -> Option<Var>;
+    /// All names, for `vars` and for "did you mean".
+    fn names(&self) -> Vec<String>;
+    /// The scope of another host, for `hostvars`; none where there is no such host.
+    fn host(&self, name: &str) -> Option<std::sync::Arc<dyn Scope>>;
+    /// The hosts that `hostvars` has, in order.
+    fn hosts(&self) -> Vec<String>;
+}
+
+/// The one door to what is not a function of the variables: time, chance, lookups. The engine pins each answer in the
+/// journal under the step's key and the ordinal of the question, so that a replay gets the same one.
+pub trait Doors: Send + Sync {
+    /// A lookup plugin: `file`, `env`, `password`, `pipe`, `template`, … with its terms and options, wanting a list.
+    /// `scope` is there for lookups that render (`template`).
+    fn lookup(
+        &self,
+        name: &str,
+        terms: &[Value],
+        options: &serde_json::Map<String, Value>,
+        scope: &std::sync::Arc<dyn Scope>,
+    ) -> Result<Vec<Value>, String>;
+    /// The present time, UNIX milliseconds (`now()`).
+    fn now_ms(&self) -> Result<i64, String>;
+    /// A random 64-bit number (`random`, `shuffle`, salts), when there is no seed.
+    fn random(&self) -> Result<u64, String>;
+}
+
+/// Why a template could not be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// As Ansible would say it: `'foo' is undefined`.
+    pub message: String,
+    /// True where the cause is a variable that is not defined.
+    pub undefined: bool,
+    /// The byte range inside the template text, where known.
+    pub range: Option<std::ops::Range<usize>>,
+}

@@ -1,0 +1,6 @@
+//! What people see of a run.
+
+pub mod metrics;
+pub mod notify;
+pub mod report;
+pub mod rundb;

@@ -1,0 +1,1 @@
+//! Words to the outside when a run ends.

@@ -1,0 +1,1 @@
+//! What a person sees while a run goes: progress, task results, recap; or JSON lines.

@@ -19,7 +19,7 @@ const UNFINISHED: &str = ".unfinished";
 /// An unfinished file that nobody wrote to for this long was left by a process that died.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// A folder may be removed by `delete` between being made and being used.
-const TRIES: u32 = 8;
+const TRIES: u32 = 100;
 
 /// Opens a store by the text that a person gives after `--store`.
 pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
@@ -210,13 +210,14 @@ impl Inner {
         let target = self.root.join(key);
         let folder = target.parent().unwrap_or(&self.root);
         let mut tries = 0;
-        loop {
-            make_folders(folder)?;
-            match place(&target).and_then(|done| sync_folder(folder).map(|()| done)) {
+        let done = loop {
+            match make_folders(folder).and_then(|()| place(&target)) {
                 Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => tries += 1,
-                other => return other,
+                other => break other?,
             }
-        }
+        };
+        sync_folder(folder)?;
+        Ok(done)
     }
 
     /// Adds the objects below a folder whose keys begin with the prefix.
@@ -291,8 +292,12 @@ fn make_folders(folder: &Path) -> io::Result<()> {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems cannot sync a folder; then there is nothing more to be had.
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        // Some file systems cannot sync a folder, and one that another `delete` removed needs it no more.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::NotFound) =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }

@@ -27,7 +27,7 @@ impl Desk {
     fn new(run: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("local");
-        let dayfly = PathBuf::from(env!("CARGO_BIN_EXE_dayfly"));
+        let dayfly = std::env::var_os("DAYFLY_COPY").map_or(env!("CARGO_BIN_EXE_dayfly").into(), PathBuf::from);
         let cloud = LocalCloud::new(LocalSettings { state, dayfly, timing: Timing::default() });
         let login = SshIdentity::from_seed(&[1; 32], "login").unwrap();
         let host_key = SshIdentity::from_seed(&[2; 32], "host").unwrap();
@@ -348,4 +348,36 @@ async fn a_dayfly_that_cannot_be_started_is_said_and_a_worker_that_never_was_is_
     assert_eq!(desk.state(&launched.id).await, Some(InstanceState::Terminated));
     let again = desk.cloud.launch(&order, &desk.host_key.private_pem).await;
     assert!(matches!(again, Err(LaunchError::Impossible(why)) if why.contains("before its warden started")));
+}
+
+/// Ordinary users have no sshd of their own in PATH, cannot read /etc/shadow and can log in as themselves only. The user
+/// exists in a mount namespace only; where the tests do not run as root, the other tests show the same.
+#[test]
+fn an_ordinary_user_can_do_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_dayfly"), at("dayfly")).unwrap();
+    fs::copy(std::env::current_exe().unwrap(), at("test")).unwrap();
+    fs::create_dir(at("tmp")).unwrap();
+    std::os::unix::fs::chown(at("tmp"), Some(54_321), Some(54_321)).unwrap();
+    let known = fs::read_to_string("/etc/passwd").unwrap();
+    fs::write(at("passwd"), known + "ordinary:x:54321:54321::/nonexistent:/bin/sh\n").unwrap();
+    fs::set_permissions(at("passwd"), fs::Permissions::from_mode(0o644)).unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c"])
+        .arg("mount --bind passwd /etc/passwd && exec setpriv --reuid 54321 --regid 54321 --clear-groups ./test --exact \"$@\"")
+        .args(["sh", "workers_are_machines_of_their_own_and_end_with_all_that_they_started", "--nocapture"])
+        .env("DAYFLY_COPY", at("dayfly"))
+        .env("TMPDIR", at("tmp"))
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

@@ -47,10 +47,16 @@ fn how_to_install() -> &'static str {
 /// The name of the present user, who is also the one who logs in.
 pub fn login_user() -> Result<String, LaunchError> {
     let uid = nix::unistd::geteuid();
-    let user = nix::unistd::User::from_uid(uid).ok().flatten();
-    let name = user.map(|user| user.name).ok_or_else(|| {
+    let user = nix::unistd::User::from_uid(uid).ok().flatten().ok_or_else(|| {
         LaunchError::Impossible(format!("user {uid} has no name (no entry in /etc/passwd), so sshd will not log it in"))
     })?;
+    let (name, shell) = (user.name, user.shell);
+    if shell.ends_with("nologin") || shell.ends_with("false") {
+        let shell = shell.display();
+        return Err(LaunchError::Impossible(format!(
+            "the account {name} has the shell {shell}, so nothing can be run on local workers; `chsh -s /bin/sh {name}` helps"
+        )));
+    }
     // Without PAM, which only root's sshd could use, a locked account cannot log in by key either.
     let shadow = std::fs::read_to_string("/etc/shadow").unwrap_or_default();
     let locked =

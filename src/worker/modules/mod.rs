@@ -4,17 +4,27 @@
 //! supervisor, as the user that `become` asks for.
 
 mod arguments;
+mod attributes;
 mod command;
+mod content_diff;
+mod copy;
+mod digest;
 mod dispatch;
 mod failure;
+mod file;
+mod line_edit;
+mod lineinfile;
+mod mode;
 mod moment;
 mod pattern;
 mod ping;
 mod place;
+mod python_regex;
 mod raw;
 #[cfg(test)]
 mod rehearsal;
 mod script;
+mod staged;
 mod words;
 
 use std::collections::BTreeMap;

@@ -28,13 +28,11 @@ pub enum Where {
 }
 
 impl Where {
-    /// Reads `insertafter` and `insertbefore`. Only `insertafter: EOF` and `insertbefore: BOF` are words; each is a pattern
-    /// in the other's place, apart from `insertafter: BOF`, which Ansible takes for the start.
+    /// Reads `insertafter` and `insertbefore`: words where Ansible knows them, else patterns.
     pub fn read(after: Option<&str>, before: Option<&str>) -> Result<Self, Failure> {
         Ok(match (after, before) {
             (None, None) | (Some("EOF"), _) => Self::End,
             (Some("BOF"), _) | (None, Some("BOF")) => Self::Start,
-            (None, Some("EOF")) => Self::End,
             (Some(pattern), _) => Self::After(Pattern::for_bytes(pattern)?),
             (None, Some(pattern)) => Self::Before(Pattern::for_bytes(pattern)?),
         })

@@ -12,6 +12,8 @@ mod digest;
 mod dispatch;
 mod failure;
 mod file;
+mod find;
+mod inode;
 mod line_edit;
 mod lineinfile;
 mod mode;
@@ -24,7 +26,10 @@ mod raw;
 #[cfg(test)]
 mod rehearsal;
 mod script;
+mod search_path;
+mod slurp;
 mod staged;
+mod stat;
 mod words;
 
 use std::collections::BTreeMap;

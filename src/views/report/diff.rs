@@ -98,14 +98,20 @@ fn unified(before: &str, after: &str, from: &str, to: &str) -> String {
         let _ = writeln!(text, "@@ -{} +{} @@", range_text(&old_range), range_text(&new_range));
         let mut at = old_range.start;
         for change in hunk {
-            old[at..change.old.start].iter().for_each(|line| text += &format!(" {line}\n"));
-            old[change.old.clone()].iter().for_each(|line| text += &format!("-{line}\n"));
-            new[change.new.clone()].iter().for_each(|line| text += &format!("+{line}\n"));
+            old[at..change.old.start].iter().for_each(|line| marked(&mut text, ' ', line));
+            old[change.old.clone()].iter().for_each(|line| marked(&mut text, '-', line));
+            new[change.new.clone()].iter().for_each(|line| marked(&mut text, '+', line));
             at = change.old.end;
         }
-        old[at..old_range.end].iter().for_each(|line| text += &format!(" {line}\n"));
+        old[at..old_range.end].iter().for_each(|line| marked(&mut text, ' ', line));
     }
     text
+}
+
+fn marked(text: &mut String, mark: char, line: &str) {
+    text.push(mark);
+    text.push_str(line);
+    text.push('\n');
 }
 
 fn range_text(range: &Range<usize>) -> String {

@@ -314,10 +314,9 @@ impl Lines {
             return;
         }
         let mut block = String::new();
-        if let Some(title) = self.tasks.get(&(told.play, told.task.to_owned())) {
-            if !title.place.is_empty() {
-                let _ = writeln!(block, "at {} ({})", title.place, title.name);
-            }
+        let title = self.tasks.get(&(told.play, told.task.to_owned()));
+        if let Some(title) = title.filter(|title| !title.place.is_empty()) {
+            let _ = writeln!(block, "at {} ({})", title.place, title.name);
         }
         for key in ["msg", "module_stderr", "stderr"] {
             let Some(Value::String(said)) = told.result.get(key) else { continue };

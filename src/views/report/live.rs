@@ -131,12 +131,11 @@ async fn write_all(store: Arc<dyn Store>, run: RunId, flush: Duration, mut event
 }
 
 async fn write_segment(store: &dyn Store, run: &RunId, next: &mut Option<u64>, lines: &[u8]) -> Result<(), LiveError> {
-    let mut number = match *next {
-        Some(number) => number,
-        None => {
-            let there = store.list(&layout::live_prefix(run), None).await?;
-            there.last().and_then(|last| layout::number_of(&last.key)).unwrap_or(0) + 1
-        }
+    let mut number = if let Some(number) = *next {
+        number
+    } else {
+        let there = store.list(&layout::live_prefix(run), None).await?;
+        there.last().and_then(|last| layout::number_of(&last.key)).unwrap_or(0) + 1
     };
     let packed = zstd::encode_all(lines, 3)
         .map_err(|error| LiveError::Corrupt { key: layout::live_key(run, number), why: error.to_string() })?;
@@ -218,7 +217,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(DirectoryStore::new(folder.path()));
         let run = RunId::new("r1");
-        let writer = LiveWriter::start(store.clone(), run.clone(), Duration::from_secs(3600));
+        let writer = LiveWriter::start(store.clone(), run.clone(), Duration::from_hours(1));
         for _ in 0..100 {
             let kind = EventKind::StepOutput {
                 key: StepKey::new("k"),

@@ -1,6 +1,7 @@
 //! Progress on a terminal: one line for the run, one for each play at work; the only file that knows indicatif.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -98,7 +99,7 @@ fn run_line(course: &Course, now: i64) -> String {
     if course.declared > 0 {
         let mut workers = format!("workers {ready}/{}", course.declared);
         if gone > 0 {
-            workers.push_str(&format!(" ({gone} ended)"));
+            let _ = write!(workers, " ({gone} ended)");
         }
         parts.push(workers);
     }
@@ -119,10 +120,10 @@ fn play_line(course: &Course, play: &PlayCourse, now: i64) -> String {
     }
     if let Some(step) = course.longest(&play.hosts) {
         let since = duration_text(u64::try_from(now - step.since_ms).unwrap_or_default());
-        line.push_str(&format!(", {} since {since}", step.host));
+        let _ = write!(line, ", {} since {since}", step.host);
         if let Some(last) = step.tail.lines().rev().find(|line| !line.trim().is_empty()) {
             let clean: String = last.chars().filter(|c| !c.is_control()).take(60).collect();
-            line.push_str(&format!(": {}", clean.trim()));
+            let _ = write!(line, ": {}", clean.trim());
         }
     }
     line

@@ -96,6 +96,13 @@ impl Reporter {
         self.err = Box::new(io::sink());
     }
 
+    /// Takes the bars away and says a last thing on stderr.
+    pub fn last_words(&mut self, text: &str) {
+        self.progress = None;
+        // Nobody is left to tell that stderr is gone.
+        let _ = writeln!(self.err, "{text}").and_then(|()| self.err.flush());
+    }
+
     fn text(&mut self, event: &Event) -> String {
         let mut text = self.lines.event(event);
         if let (EventKind::RunEnded { .. }, Some(run)) = (&event.kind, &self.run) {

@@ -1,1 +1,3 @@
 //! What runs next: expansion, keys and next_state, pure.
+
+pub mod hosts;

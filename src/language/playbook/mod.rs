@@ -6,6 +6,7 @@ mod action;
 mod cluster;
 mod directives;
 mod document;
+mod inventory;
 mod keywords;
 mod model;
 mod play;
@@ -17,6 +18,7 @@ mod units;
 
 pub use cluster::{DEFAULT_TTL_MS, load_cluster};
 pub use document::{Loaded, load, load_tasks};
+pub use inventory::{Inventory, InventoryGroup, InventoryHost, load_inventory};
 pub use keywords::{is_template, is_variable_name};
 pub use model::{Action, Block, Directives, Item, LoopControl, LoopKind, LoopSpec, Play, Playbook, PlaybookForm, Task};
 pub use units::{parse_duration, parse_gib};

@@ -1,5 +1,7 @@
 //! The directory store on a real file system: create-once between threads, full and read-only disks, permissions.
 
+#![allow(clippy::unwrap_used, reason = "in a test that is how a failure is told")]
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

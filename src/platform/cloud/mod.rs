@@ -1,5 +1,8 @@
 //! Where workers come from: a few verbs, each of which can be repeated under its key.
 
+pub mod inventory;
+pub mod local;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 

@@ -17,7 +17,7 @@ use super::{Created, Listed, Store, StoreError};
 /// Where unfinished files stand, inside the store so that they are on its file system; no key begins with it.
 const UNFINISHED: &str = ".unfinished";
 /// An unfinished file that nobody wrote to for this long was left by a process that died.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// A folder may be removed by `delete` between being made and being used.
 const TRIES: u32 = 100;
 

@@ -248,7 +248,7 @@ async fn errors_that_pass_are_waited_out_and_others_are_not() {
 async fn a_store_that_never_answers_fails_the_journal_in_time() {
     let desk = Desk::new();
     let mut store = Moody::new(&desk.memory);
-    store.delay = Duration::from_secs(3600);
+    store.delay = Duration::from_hours(1);
     let began = tokio::time::Instant::now();
     assert!(matches!(desk.open_on(Arc::new(store)).await, Err(JournalError::Store(_))));
     assert!(began.elapsed() <= Duration::from_secs(46));

@@ -3,10 +3,26 @@
 //! A module gets typed arguments and a [`Context`], and returns Ansible's return values. It runs in the step's
 //! supervisor, as the user that `become` asks for.
 
+mod arguments;
+mod command;
+mod dispatch;
+mod failure;
+mod moment;
+mod pattern;
+mod ping;
+mod place;
+mod raw;
+#[cfg(test)]
+mod rehearsal;
+mod script;
+mod words;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+
+pub use dispatch::run;
 
 /// A program that a module wants to run. The supervisor owns the process: its group, timeout, output and end.
 #[derive(Clone, Debug, Default)]

@@ -17,17 +17,22 @@ enum Phase {
 }
 
 /// Shared by the module's thread and the one that may end it.
-#[derive(Debug)]
 pub struct Guard {
     phase: Mutex<Phase>,
     changed: Condvar,
     grace: Duration,
+    on_end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Guard {
     /// A guard with the time between TERM and KILL.
     pub fn new(grace: Duration) -> Arc<Self> {
-        Arc::new(Self { phase: Mutex::new(Phase::Running), changed: Condvar::new(), grace })
+        Arc::new(Self { phase: Mutex::new(Phase::Running), changed: Condvar::new(), grace, on_end: Mutex::new(None) })
+    }
+
+    /// What else asks the module to end, before the tree is ended; for processes that cannot be signalled from here.
+    pub fn on_end(&self, ask: Box<dyn FnOnce() + Send>) {
+        *self.on_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(ask);
     }
 
     /// Whether the step is being ended.
@@ -59,6 +64,10 @@ impl Guard {
                 return false;
             }
             *phase = Phase::Ending(end.clone());
+        }
+        let ask = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ask) = ask {
+            ask();
         }
         let this = std::process::id();
         tree::end(|| tree::descendants(this), self.grace);

@@ -107,6 +107,14 @@ impl StepFolder {
         })
     }
 
+    /// The state of a step whose supervisor was alive a moment ago, without touching its lock.
+    pub fn glance(&self) -> io::Result<State> {
+        if let Some(outcome) = read(&self.file("result.json"))? {
+            return Ok(State::Done(outcome));
+        }
+        Ok(State::Running)
+    }
+
     /// Puts an order there, unless one stands there.
     pub fn accept(&self, spec: &[u8], digest: &str) -> io::Result<Accepted> {
         static COUNT: AtomicU32 = AtomicU32::new(0);

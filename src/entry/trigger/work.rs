@@ -147,7 +147,7 @@ async fn show(
                         let _ = stop.send(Stop::Cancel { by: by.to_owned() });
                         continue;
                     }
-                    leave(reporter.as_mut(), &run, lease_ms);
+                    leave(reporter.as_deref_mut(), &run, lease_ms);
                 }
             },
         }

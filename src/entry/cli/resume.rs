@@ -25,7 +25,7 @@ pub struct Arguments {
 /// A dead master's run goes on here; of a finished one the recap is printed; a living one is left alone.
 pub async fn run(arguments: Arguments) -> Ended {
     let (place, run) = arguments.run.open().await?;
-    let spec = load_spec(place.store.as_ref(), &run).await?;
+    let mut spec = load_spec(place.store.as_ref(), &run).await?;
     if let Some(receipt) = load_receipt(place.store.as_ref(), &run).await? {
         match arguments.report.format() {
             Format::Json => screen::say(&format!("{}\n", serde_json::to_string(&receipt).unwrap_or_default())),
@@ -37,7 +37,9 @@ pub async fn run(arguments: Arguments) -> Ended {
         return Err(living(&run, pid));
     }
     let programs = Executables::find()?;
-    if !arguments.upgrade {
+    if arguments.upgrade {
+        spec.bin = programs.hashes()?;
+    } else {
         same_build(&spec, &programs)?;
     }
     let sight = Sight::Terminal(Box::new(screen::reporter(&arguments.report, false)));

@@ -6,14 +6,13 @@
 mod binaries;
 mod clock;
 mod create;
-mod disk;
 mod find;
+mod hosts;
 mod launch;
 mod lock;
 mod order;
 mod places;
 mod read;
-mod seam;
 mod signals;
 mod state;
 mod work;

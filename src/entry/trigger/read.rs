@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
-use super::disk::Disk;
+use super::hosts;
 use super::order::Order;
 use crate::core::records::{CloudKind, ClusterSpec};
 use crate::core::source::{Diagnostic, Severity, SourceMap};
 use crate::entry::exit::Problem;
+use crate::run::engine::Workspace;
 use crate::language::playbook::{self, Playbook, PlaybookForm};
 
 /// A playbook that may run, and what it runs on.
@@ -32,18 +31,21 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
         let what = if order.playbook.exists() { "is not a file" } else { "does not exist" };
         return Err(Problem::Usage(format!("the playbook {} {what}", order.playbook.display())));
     }
-    let loaded = playbook::load(&Disk, &sources, &order.playbook);
+    let loaded = playbook::load(&Workspace, &sources, &order.playbook);
     let mut problems = loaded.problems;
     let cluster = match &order.place.cluster {
         Some(path) => {
-            let (cluster, found) = playbook::load_cluster(&Disk, &sources, path);
+            let (cluster, found) = playbook::load_cluster(&Workspace, &sources, path);
             problems.extend(found);
             cluster
         }
         None => loaded.playbook.as_ref().and_then(|playbook| playbook.cluster.clone()),
     };
     let cluster = cluster.map(|at| at.value);
-    let inventory = order.place.inventory.as_deref().map(read_inventory).transpose()?;
+    let inventory = match &order.place.inventory {
+        Some(path) => Some(read_inventory(&sources, path, &mut problems)?),
+        None => None,
+    };
     let cloud = order.cloud(cluster.is_some());
     let Some(playbook) = loaded.playbook else { return Err(refused(&sources, &problems)) };
     if cloud == CloudKind::Ec2 {
@@ -66,10 +68,26 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
     Ok(Reading { playbook, cloud, cluster, inventory, warnings: render(&sources, &problems) })
 }
 
-fn read_inventory(path: &Path) -> Result<String, Problem> {
-    let text = std::fs::read(path).with_context(|| format!("read the inventory {}", path.display()));
-    let text = text.map_err(|error| Problem::Usage(format!("{error:#}")))?;
-    String::from_utf8(text).map_err(|_| Problem::Usage(format!("the inventory {} is not text", path.display())))
+/// The inventory's text as the spec keeps it; its problems go to the others.
+fn read_inventory(
+    sources: &SourceMap,
+    path: &Path,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<String, Problem> {
+    let name = path.to_string_lossy();
+    if name.contains(',') && !path.exists() {
+        let (_, found) = playbook::load_inventory(&Workspace, sources, path);
+        problems.extend(found);
+        // A list of hosts is an INI file with one host a line.
+        return Ok(name.split(',').map(str::trim).filter(|host| !host.is_empty()).fold(String::new(), |text, host| text + host + "\n"));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| Problem::Usage(format!("cannot read the inventory {}: {error}", path.display())))?;
+    let (inventory, found) = playbook::load_inventory(&Workspace, sources, path);
+    problems.extend(found);
+    problems.extend(hosts::problems(&inventory));
+    // What is not text was reported by the loader.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn refused(sources: &SourceMap, problems: &[Diagnostic]) -> Problem {

@@ -12,7 +12,6 @@ use super::clock::SystemWorld;
 use super::find::store_failed;
 use super::lock::MasterLock;
 use super::places;
-use super::seam as engine;
 use super::signals::{Wish, wishes};
 use super::state::StateFolder;
 use crate::core::event::Event;
@@ -22,7 +21,7 @@ use crate::core::timing::ms;
 use crate::entry::exit::{CANCELLED, Problem};
 use crate::platform::bundle;
 use crate::platform::store::{Store, layout};
-use crate::run::engine::{Master, Stop};
+use crate::run::engine::{self, Master, Stop};
 use crate::views::report::{LiveWriter, Reporter, duration_text};
 
 /// Who watches a run beside the store.
@@ -54,7 +53,7 @@ pub async fn work(
         .context("make a folder for temporary files")?;
     let world = Arc::new(SystemWorld);
     let cloud = places::cloud_of(&spec, state, programs)?;
-    let connector = places::connector_of(&spec, store.as_ref(), state, programs).await?;
+    let connector = places::connector_of(&spec, store.as_ref(), scratch.path(), programs).await?;
     let (events, received) = mpsc::unbounded_channel();
     let (stop, stopped) = watch::channel(Stop::No);
     let live = LiveWriter::start(store.clone(), run.clone(), ms(spec.timing.live_flush_ms));

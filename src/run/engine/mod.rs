@@ -37,6 +37,7 @@ use crate::platform::store::journal::JournalError;
 use crate::platform::store::{Store, StoreError};
 
 pub use context::Workspace;
+pub use scene::inventory_name;
 pub use start::run;
 
 /// What people asked of a running master.

@@ -33,8 +33,10 @@ pub(super) fn read_inventory(context: &Context) -> Result<Known, EngineError> {
     Ok(Known { hosts, groups: inventory.hosts_by_group() })
 }
 
+/// The name by which an inventory's text is read.
+///
 /// An inventory in YAML begins with a mapping; one in INI form with a section, a host or a comment.
-fn inventory_name(text: &str) -> &'static str {
+pub fn inventory_name(text: &str) -> &'static str {
     let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
     match first {
         Some(line) if line == "---" || line.starts_with('{') || (line.ends_with(':') && !line.starts_with('[')) => {

@@ -65,7 +65,9 @@ pub fn differences(expected: &Tree, actual: &Tree) -> Vec<String> {
         .into_iter()
         .filter_map(|path| match (expected.get(path), actual.get(path)) {
             (Some(left), Some(right)) if left == right => None,
-            (left, right) => Some(format!("{path}\n  ansible: {}\n  dayfly:  {}", show(left, right), show(right, left))),
+            (left, right) => {
+                Some(format!("{path}\n  ansible: {}\n  dayfly:  {}", show(left, right), show(right, left)))
+            }
         })
         .collect()
 }
@@ -86,7 +88,8 @@ fn show(entry: Option<&Entry>, other: Option<&Entry>) -> String {
                 _ => Vec::new(),
             };
             let first = lines.iter().zip(&other).position(|(left, right)| left != right);
-            let from = first.unwrap_or(if other.is_empty() { 0 } else { lines.len().min(other.len()) }).saturating_sub(3);
+            let from =
+                first.unwrap_or(if other.is_empty() { 0 } else { lines.len().min(other.len()) }).saturating_sub(3);
             let part: Vec<String> = lines.iter().skip(from).take(12).map(|line| format!("    {line}")).collect();
             format!("file {mode:04o}, {} bytes, from line {}:\n{}", content.len(), from + 1, part.join("\n"))
         }

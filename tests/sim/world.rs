@@ -299,20 +299,14 @@ impl Link for SimLink {
         tokio::time::sleep_until(step.ends_at).await;
         self.life.breathe().await;
         self.with(|_, _| ())?;
-        let rest = step.output.get(from as usize..).unwrap_or_default();
-        if !rest.is_empty() {
-            let chunk = OutputChunk {
-                next_offset: step.output.len() as u64,
-                stream: Some(Stream::Stdout),
-                time_ms: 0,
-                data: Bytes::copy_from_slice(rest),
-                lost: 0,
-            };
-            if output.send(chunk).await.is_err() {
-                return Err(LinkError::Unknown("nobody listens".to_owned()));
-            }
-        }
-        Ok(step.outcome)
+        finish(&step, from, output).await
+    }
+
+    async fn attach(&self, key: &StepKey, from: u64, output: mpsc::Sender<OutputChunk>) -> Result<StepOutcome, LinkError> {
+        self.life.breathe().await;
+        let step = self.with(|_, machine| machine.steps.get(key).cloned())?;
+        let step = step.ok_or_else(|| LinkError::Refused("no such step".to_owned()))?;
+        finish(&step, from, output).await
     }
 
     async fn cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError> {
@@ -321,6 +315,10 @@ impl Link for SimLink {
                 step.outcome.end = End::Cancelled { reason: reason.to_owned() };
             }
         })
+    }
+    async fn acknowledge_output(&self, _key: &StepKey, _offset: u64) -> Result<(), LinkError> {
+        self.life.breathe().await;
+        Ok(())
     }
     async fn acknowledge(&self, _keys: &[StepKey]) -> Result<(), LinkError> {
         self.life.breathe().await;
@@ -367,6 +365,24 @@ impl Link for SimLink {
         Ok(Sample::default())
     }
     async fn close(&self) {}
+}
+
+/// Sends what is left of a step's output and returns its outcome.
+async fn finish(step: &Step, from: u64, output: mpsc::Sender<OutputChunk>) -> Result<StepOutcome, LinkError> {
+    let rest = step.output.get(from as usize..).unwrap_or_default();
+    if !rest.is_empty() {
+        let chunk = OutputChunk {
+            next_offset: step.output.len() as u64,
+            stream: Some(Stream::Stdout),
+            time_ms: 0,
+            data: Bytes::copy_from_slice(rest),
+            lost: 0,
+        };
+        if output.send(chunk).await.is_err() {
+            return Err(LinkError::Unknown("nobody listens".to_owned()));
+        }
+    }
+    Ok(step.outcome.clone())
 }
 
 /// What a module does to a simulated machine. `shell` understands a small language: `sleep MS`, `fail`, `write FILE TEXT`,

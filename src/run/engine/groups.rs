@@ -300,6 +300,22 @@ pub(super) struct Home {
     pub(super) manifest_sha256: String,
 }
 
+impl Home {
+    /// A worker that the hard deadline took before it was collected.
+    pub(super) fn abandoned(context: &Context, slot: &HostSlot) -> Self {
+        let manifest = Manifest {
+            v: FORMAT_VERSION,
+            run: context.spec.run.clone(),
+            slot: slot.clone(),
+            results: Vec::new(),
+            logs: None,
+            complete: false,
+            gaps: vec![format!("{slot}: the hard deadline came before its results and logs were home")],
+        };
+        Self { slot: slot.clone(), manifest, manifest_sha256: String::new() }
+    }
+}
+
 /// Collects one worker: output to the store, results, zip, manifest. With the manifest in the store it may be ended.
 pub(super) async fn collect(
     context: &Arc<Context>,

@@ -45,7 +45,9 @@ impl Checker<'_> {
         if arg.ty == ArgType::Mode {
             self.decimal_mode(arg, node);
         }
-        let Err(why) = coerce_one(arg, &node.to_value()) else { return };
+        if coerce_one(arg, &node.to_value()).is_ok() {
+            return;
+        }
         let text = node.as_str().unwrap_or_default();
         if spec.name == "meta" && META_LATER.contains(&text) {
             self.report(
@@ -56,10 +58,14 @@ impl Checker<'_> {
             return;
         }
         let problem = if arg.choices.is_empty() {
-            let (what, wanted) = wanted(arg.ty);
-            Diagnostic::error(node.span, format!("`{}` of `{}` must be {what}", arg.name, spec.name))
+            let (wanted, help) = wanted(arg.ty);
+            let found = match node.as_str() {
+                Some(text) => format!("the text `{text}`"),
+                None => node.describe().to_owned(),
+            };
+            Diagnostic::error(node.span, format!("`{}` of `{}` must be {wanted}, not {found}", arg.name, spec.name))
                 .label(format!("expected {wanted}"))
-                .help(why)
+                .help(help)
         } else {
             let help = match did_you_mean(text, arg.choices.iter().copied()) {
                 Some(close) => format!("did you mean `{close}`?"),
@@ -116,7 +122,9 @@ impl Checker<'_> {
             .flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied()))
             .filter(|name| !matches!(*name, "_raw_params" | "free_form"))
             .collect();
-        let help = match did_you_mean(name, known.iter().copied()) {
+        // Short names are close to many: only one with the same first letter is meant.
+        let alike = known.iter().copied().filter(|other| other.chars().next() == name.chars().next());
+        let help = match did_you_mean(name, alike) {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("`{}` takes {}", spec.name, known.join(", ")),
         };
@@ -151,6 +159,13 @@ impl Checker<'_> {
         }
         if action.template.is_some() {
             return;
+        }
+        if spec.name == "set_fact" && !action.args.iter().any(|(name, _)| name.value != "cacheable") {
+            self.report(
+                Diagnostic::error(action.span, "`set_fact` needs a variable")
+                    .label("nothing is set")
+                    .help("write set_fact: {NAME: …}"),
+            );
         }
         let missing: Vec<String> = spec
             .args
@@ -201,14 +216,15 @@ fn holds_template(node: &Node) -> bool {
     }
 }
 
+/// What a type wants, and how to write it.
 fn wanted(ty: ArgType) -> (&'static str, &'static str) {
     match ty {
-        ArgType::Bool => ("true or false", "true or false"),
-        ArgType::Int => ("a whole number", "a whole number"),
-        ArgType::Float => ("a number", "a number"),
-        ArgType::List | ArgType::Items => ("a list", "a list"),
-        ArgType::Dict => ("a mapping", "a mapping"),
-        ArgType::Mode => ("permission bits such as '0644' or u=rw,g=r", "permission bits"),
-        ArgType::Str | ArgType::Path | ArgType::Raw => ("text", "text"),
+        ArgType::Bool => ("true or false", "write true or false"),
+        ArgType::Int => ("a whole number", "write digits only"),
+        ArgType::Float => ("a number", "write digits only"),
+        ArgType::List | ArgType::Items => ("a list", "write [ONE, TWO], or one item a line after a dash"),
+        ArgType::Dict => ("a mapping", "write {NAME: VALUE}"),
+        ArgType::Mode => ("permission bits", "write octal digits in quotes such as '0644', or u=rw,g=r,o="),
+        ArgType::Str | ArgType::Path | ArgType::Raw => ("text", "put it in quotes"),
     }
 }

@@ -59,11 +59,13 @@ pub fn check(input: CheckInput<'_>) -> Vec<Diagnostic> {
 
 /// Sorts by file, line and column, and leaves each problem once. Whoever adds the loader's problems sorts again.
 pub fn sort_problems(sources: &SourceMap, problems: &mut Vec<Diagnostic>) {
-    problems.sort_by_key(|problem| {
-        let Span { file, line, column, .. } = problem.span;
-        (sources.path(problem.span), file, line, column, problem.severity)
-    });
-    problems.dedup();
+    // A file may have been read twice, so its path says whether a place is the same, not its number.
+    let key = |problem: &Diagnostic| {
+        let Span { line, column, .. } = problem.span;
+        (sources.path(problem.span), line, column, problem.severity, problem.message.clone())
+    };
+    problems.sort_by_cached_key(key);
+    problems.dedup_by_key(|problem| key(problem));
 }
 
 /// The state of one check.

@@ -18,8 +18,11 @@ impl Checker<'_> {
             let names: Vec<&str> = choices.iter().filter_map(Node::as_str).collect();
             let found =
                 names.iter().any(|name| is_template(name) || self.beside(entry.span, name, Some("vars")).is_some());
-            if !found && let Some(name) = names.first() {
-                self.missing(name, entry.span, "vars_files names");
+            match names[..] {
+                _ if found => {}
+                [] => {}
+                [name] => self.missing(name, entry.span, "vars_files names"),
+                _ => self.missing(&names.join("` or `"), entry.span, "vars_files names"),
             }
         }
     }

@@ -201,7 +201,11 @@ impl Checker<'_> {
             Ok(node) => node,
             Err(problems) => {
                 self.names.open = true;
-                self.problems.extend(problems);
+                self.problems.extend(
+                    problems
+                        .into_iter()
+                        .map(|problem| if problem.label.is_empty() { problem.label("here") } else { problem }),
+                );
                 return Vec::new();
             }
         };

@@ -16,8 +16,9 @@ impl Checker<'_> {
             self.hosts_of(play);
             self.tasks_of(play);
         }
-        self.circles();
-        self.shared_hosts();
+        if !self.circles() {
+            self.shared_hosts();
+        }
     }
 
     pub(super) fn results(&mut self) {
@@ -84,15 +85,21 @@ impl Checker<'_> {
                 let empty = plain_names(pattern)
                     .into_iter()
                     .find(|name| self.hosts.groups.get(name.as_str()).is_some_and(Vec::is_empty));
-                let why = match empty {
-                    Some(group) => format!("{what} `{pattern}`, but the group `{group}` has no hosts"),
-                    None => format!("{what} `{pattern}`, which leaves no host"),
+                let mut problem = match empty {
+                    Some(group) => {
+                        let help = match self.input.inventory {
+                            Some(_) => "add hosts to the inventory, or leave it out",
+                            None => "set its count to 1 or more, or leave it out",
+                        };
+                        Diagnostic::error(span, format!("{what} `{pattern}`, but the group `{group}` has no hosts"))
+                            .help(help)
+                    }
+                    None => Diagnostic::error(span, format!("{what} `{pattern}`, which leaves no host"))
+                        .help("it excludes all that it chooses"),
                 };
-                let mut problem =
-                    Diagnostic::error(span, why).label("no host").help("set its count to 1 or more, or leave it out");
+                problem = problem.label("no host");
                 if self.input.inventory.is_some() {
                     problem.severity = Severity::Warning;
-                    problem = problem.help("add hosts to the inventory, or leave it out");
                 }
                 self.report(problem);
             }
@@ -100,8 +107,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Plays that wait for each other.
-    fn circles(&mut self) {
+    /// Plays that wait for each other; true where there are some.
+    fn circles(&mut self) -> bool {
         let plays = &self.input.playbook.plays;
         let mut reported: BTreeSet<Vec<u32>> = BTreeSet::new();
         for play in plays {
@@ -125,6 +132,7 @@ impl Checker<'_> {
             }
             self.report(problem);
         }
+        !reported.is_empty()
     }
 
     /// Plays without order that use one host get an order; worth knowing.

@@ -99,7 +99,7 @@ impl Checker<'_> {
                 self.report(
                     Diagnostic::error(span, format!("{what} cannot be parsed: {}", bad.message))
                         .label("here")
-                        .help(hint(text, kind)),
+                        .help(hint(text, kind, &bad.message)),
                 );
                 return;
             }
@@ -186,7 +186,10 @@ fn unknown(found: &Use, what: &str, known: &[&str], place: &dyn Fn(&Range<usize>
     }
 }
 
-fn hint(text: &str, kind: Kind) -> &'static str {
+fn hint(text: &str, kind: Kind, message: &str) -> &'static str {
+    if message.contains("end of block") {
+        return "close each block: if with endif, for with endfor, set with endset";
+    }
     let count = |part: &str| text.matches(part).count();
     if kind == Kind::Expression {
         "a condition is an expression: names, and texts in quotes"
@@ -203,17 +206,36 @@ fn hint(text: &str, kind: Kind) -> &'static str {
 fn place(file: Option<String>, span: Span, text: &str, range: &Range<usize>) -> Span {
     let (Some(file), Some(before)) = (file, text.get(..range.start)) else { return span };
     let lines: Vec<&str> = file.lines().collect();
+    as_written(&lines, span, text, before, range).or_else(|| by_search(&lines, span, text, range)).unwrap_or(span)
+}
+
+/// Line by line as the scalar is read.
+fn as_written(lines: &[&str], span: Span, text: &str, before: &str, range: &Range<usize>) -> Option<Span> {
     let row = before.matches('\n').count();
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     let number = span.line as usize + row;
-    let Some(source) = lines.get(number.wrapping_sub(1)) else { return span };
+    let source = lines.get(number.wrapping_sub(1))?;
     let from = if row == 0 { span.column as usize - 1 } else { 0 };
     let skipped: usize = source.chars().take(from).map(char::len_utf8).sum();
-    let Some(at) = source.get(skipped..).and_then(|rest| rest.find(line)) else { return span };
+    let at = source.get(skipped..)?.find(line)?;
     let column = source[..skipped + at].chars().count() + text[line_start..range.start].chars().count() + 1;
     let width =
         text.get(range.clone()).and_then(|part| part.lines().next()).map_or(1, |part| part.chars().count().max(1));
     let (line, column) = (number as u32, column as u32);
-    Span { file: span.file, line, column, end_line: line, end_column: column + width as u32 }
+    Some(Span { file: span.file, line, column, end_line: line, end_column: column + width as u32 })
+}
+
+/// Where lines are folded: the first place in the scalar where the same words stand.
+fn by_search(lines: &[&str], span: Span, text: &str, range: &Range<usize>) -> Option<Span> {
+    let part = text.get(range.clone()).filter(|part| !part.trim().is_empty())?;
+    let (number, source) = lines
+        .iter()
+        .enumerate()
+        .skip(span.line as usize - 1)
+        .take((span.end_line - span.line) as usize + 1)
+        .find(|(_, line)| line.contains(part))?;
+    let column = source[..source.find(part)?].chars().count() as u32 + 1;
+    let (line, width) = (number as u32 + 1, part.chars().count() as u32);
+    Some(Span { file: span.file, line, column, end_line: line, end_column: column + width })
 }

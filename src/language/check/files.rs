@@ -6,6 +6,7 @@ use crate::language::playbook::{Action, Play, Task, is_template};
 use crate::language::yaml::{Kind, Node};
 
 use super::checker::Checker;
+use super::templates::Scope;
 use super::writes::Chance;
 
 impl Checker<'_> {
@@ -21,24 +22,24 @@ impl Checker<'_> {
             match names[..] {
                 _ if found => {}
                 [] => {}
-                [name] => self.missing(name, entry.span, "vars_files names"),
-                _ => self.missing(&names.join("` or `"), entry.span, "vars_files names"),
+                [name] => self.missing(name, entry.span, "vars_files names", false),
+                _ => self.missing(&names.join("` or `"), entry.span, "vars_files names", false),
             }
         }
     }
 
-    pub(super) fn files_of(&mut self, task: &Task) {
+    pub(super) fn files_of(&mut self, task: &Task, scope: &Scope) {
         let action = &task.action;
         match action.name.as_str() {
             "copy" => {
                 let remote = argument(action, "remote_src").is_some_and(|node| !matches!(node.kind, Kind::Bool(false)));
                 if !remote && let Some((name, span)) = literal(action, "src") {
-                    self.must_exist(task, &name, span, "files", "copy");
+                    self.must_exist(task, (&name, span), scope, "files", "copy");
                 }
             }
             "template" => {
                 if let Some((name, span)) = literal(action, "src") {
-                    self.must_exist(task, &name, span, "templates", "template");
+                    self.must_exist(task, (&name, span), scope, "templates", "template");
                 }
             }
             "script" => {
@@ -51,7 +52,7 @@ impl Checker<'_> {
                 if let Some(name) =
                     words.first().map(|word| word.trim().trim_matches(['\'', '"'])).filter(|name| !is_template(name))
                 {
-                    self.must_exist(task, name, span, "files", "script");
+                    self.must_exist(task, (name, span), scope, "files", "script");
                 }
             }
             "include_vars" => {
@@ -60,22 +61,22 @@ impl Checker<'_> {
                     (_, file) => file,
                 };
                 if let Some((name, span)) = file {
-                    self.must_exist(task, &name, span, "vars", "include_vars");
+                    self.must_exist(task, (&name, span), scope, "vars", "include_vars");
                 }
             }
             _ => {}
         }
     }
 
-    fn must_exist(&mut self, task: &Task, name: &str, span: Span, subfolder: &str, module: &str) {
+    fn must_exist(&mut self, task: &Task, (name, span): (&str, Span), scope: &Scope, subfolder: &str, module: &str) {
         if name.is_empty() || name.starts_with('~') || self.beside(task.span, name, Some(subfolder)).is_some() {
             return;
         }
-        self.missing(name, span, &format!("{module} reads"));
+        self.missing(name, span, &format!("{module} reads"), scope.caught);
     }
 
     /// Reports a file that is not there, unless an earlier step writes it.
-    pub(super) fn missing(&mut self, name: &str, span: Span, what: &str) {
+    pub(super) fn missing(&mut self, name: &str, span: Span, what: &str, caught: bool) {
         let chance = self.writes.chance(name);
         if chance == Chance::Likely {
             return;
@@ -83,7 +84,9 @@ impl Checker<'_> {
         let mut problem = Diagnostic::error(span, format!("{what} `{name}`, which does not exist"))
             .label("no such file")
             .help(format!("it is looked for beside the file that names it and in {}", self.folder_text()));
-        if chance == Chance::Possible {
+        if caught {
+            problem.severity = Severity::Warning;
+        } else if chance == Chance::Possible {
             problem.severity = Severity::Warning;
             problem = problem.help("this is fine if an earlier step writes it on this machine");
         }

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use crate::core::source::{Diagnostic, did_you_mean};
 use crate::language::plan::hosts::LOCALHOST;
 use crate::language::playbook::{Directives, Item, Play, Task, is_template};
-use crate::language::yaml::Node;
+use crate::language::template;
+use crate::language::yaml::{Kind, Node};
 
 use super::checker::Checker;
 use super::files::argument;
 use super::handlers::Handlers;
 use super::includes::{Included, MAX_DEPTH};
-use super::jinja::Kind;
 use super::names::loop_names;
 use super::templates::Scope;
 
@@ -27,17 +27,17 @@ impl Checker<'_> {
     pub(super) fn tasks_of(&mut self, play: &Play) {
         let handlers = self.handlers_of(play);
         self.files_of_play(play);
-        let mut names: HashSet<String> = play.directives.vars.iter().map(|(name, _)| name.value.clone()).collect();
+        let mut names: HashSet<String> = HashSet::new();
         for file in &play.vars_files {
             names.extend(self.vars_file_names(file));
         }
-        let scope = Scope { names: vec![names], ..Scope::default() };
+        let scope = inside(&play.directives, &Scope { names: vec![names], ..Scope::default() });
         self.directives(&play.directives, &scope);
         for node in play.vars_files.iter().chain(&play.serial).chain(&play.gather_facts) {
             self.templates(node, &scope);
         }
         if is_template(&play.hosts.value) {
-            self.template(&play.hosts.value, play.hosts.span, Kind::Text, &scope);
+            self.template(&play.hosts.value, play.hosts.span, template::Kind::Text, &scope);
         }
         let mut walk = Walk { play, handlers: &handlers, in_handlers: false, depth: 0 };
         for list in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
@@ -57,9 +57,10 @@ impl Checker<'_> {
                         self.template_text(&name.value, name.span, &inner.lenient());
                     }
                     self.directives(&block.directives, &inner);
-                    for list in [&block.block, &block.rescue, &block.always] {
-                        self.walk(list, walk, &inner);
-                    }
+                    let rescued = if block.rescue.is_empty() { inner.clone() } else { inner.caught() };
+                    self.walk(&block.block, walk, &rescued);
+                    self.walk(&block.rescue, walk, &inner);
+                    self.walk(&block.always, walk, &inner);
                 }
             }
         }
@@ -69,7 +70,7 @@ impl Checker<'_> {
         let before_loop = inside(&task.directives, scope);
         let inner = before_loop.with(loop_names(task));
         self.arguments(task);
-        self.files_of(task);
+        self.files_of(task, &inner);
         self.notified(task, walk.handlers);
         self.delegated(task);
         self.task_templates(task, &before_loop, &inner);
@@ -92,7 +93,7 @@ impl Checker<'_> {
                 };
                 self.walk(&items, &Walk { depth: walk.depth + 1, ..*walk }, &inner);
             }
-            Included::Missing(name, span) => self.missing(&name, span, "include_tasks reads"),
+            Included::Missing(name, span) => self.missing(&name, span, "include_tasks reads", scope.caught),
             Included::Items(_) | Included::Unknown => {}
         }
     }
@@ -150,13 +151,13 @@ impl Checker<'_> {
                 // A variable that is missing is shown as such.
                 ("debug", "var") => {
                     if let Some(text) = Node::as_str(node) {
-                        let kind = if is_template(text) { Kind::Text } else { Kind::Expression };
+                        let kind = if is_template(text) { template::Kind::Text } else { template::Kind::Expression };
                         self.template(text, node.span, kind, &scope.lenient());
                     }
                 }
                 ("assert", "that") => {
                     let conditions = match &node.kind {
-                        crate::language::yaml::Kind::Seq(items) => items.clone(),
+                        Kind::Seq(items) => items.clone(),
                         _ => vec![node.clone()],
                     };
                     self.conditions(&conditions, scope);
@@ -176,7 +177,7 @@ impl Checker<'_> {
 
     fn template_text(&mut self, text: &str, span: crate::core::source::Span, scope: &Scope) {
         if is_template(text) {
-            self.template(text, span, Kind::Text, scope);
+            self.template(text, span, template::Kind::Text, scope);
         }
     }
 
@@ -216,5 +217,7 @@ impl Checker<'_> {
 /// The scope inside a block or a task: its variables, and what its conditions ask for.
 fn inside(directives: &Directives, scope: &Scope) -> Scope {
     let vars = directives.vars.iter().map(|(name, _)| name.value.clone());
-    scope.with(vars.chain(Checker::asked(&directives.when)))
+    let inner = scope.with(vars.chain(Checker::asked(&directives.when)));
+    let ignored = directives.ignore_errors.as_ref().is_some_and(|node| !matches!(node.kind, Kind::Bool(false)));
+    if ignored { inner.caught() } else { inner }
 }

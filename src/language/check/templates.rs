@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::core::source::{Diagnostic, FileId, Span, did_you_mean};
+use crate::core::source::{Diagnostic, FileId, Severity, Span, did_you_mean};
 use crate::language::playbook::is_template;
+use crate::language::template::{Kind, Unknown, inspect};
 use crate::language::yaml::{self, Node};
 
 use super::checker::Checker;
-use super::jinja::{Kind, Use, uses};
-use super::known::{FILTERS, LOOKUPS, TESTS};
 use super::magic::MAGIC;
+use super::place::{name_at, name_of, place};
 
 /// What a template may use at its place.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Scope {
     pub(super) late: bool,
     /// Names are not checked: what is missing does no harm here.
     pub(super) lenient: bool,
+    /// A failure is ignored or rescued here, so it may be meant: problems that only show at run time are warnings.
+    pub(super) caught: bool,
 }
 
 impl Scope {
@@ -36,6 +38,10 @@ impl Scope {
     /// The scope for the values of variables.
     pub(super) fn late(&self) -> Self {
         Self { late: true, ..self.clone() }
+    }
+    /// The scope of tasks whose failures are caught.
+    pub(super) fn caught(&self) -> Self {
+        Self { caught: true, ..self.clone() }
     }
     /// The scope for what is only shown.
     pub(super) fn lenient(&self) -> Self {
@@ -76,47 +82,52 @@ impl Checker<'_> {
         }
     }
 
-    /// The names whose being defined the conditions ask for: below them they may be used.
+    /// The names that the conditions guard: below them they may be used.
     pub(super) fn asked(nodes: &[Node]) -> Vec<String> {
         let texts = nodes.iter().filter_map(Node::as_str);
         let found = texts.filter_map(|text| {
             let kind = if text.contains("{{") { Kind::Text } else { Kind::Expression };
-            uses(text, kind).ok()
+            inspect(text, kind).ok()
         });
-        found.flat_map(|uses| uses.asked).collect()
+        found
+            .flat_map(|found| found.variables)
+            .filter(|variable| variable.guarded)
+            .map(|variable| variable.name)
+            .collect()
     }
 
     /// One template.
     pub(super) fn template(&mut self, text: &str, span: Span, kind: Kind, scope: &Scope) {
-        let place = |range: &Range<usize>| {
-            place(self.input.sources.file(span.file).map(|file| file.text.clone()), span, text, range)
-        };
-        let used = match uses(text, kind) {
-            Ok(used) => used,
+        let sources = self.input.sources;
+        let place = |range: &Range<usize>| place(sources, span, text, range);
+        let found = match inspect(text, kind) {
+            Ok(found) => found,
             Err(bad) => {
                 let span = bad.range.map_or(span, |range| place(&range));
                 let what = if kind == Kind::Text { "this template" } else { "this expression" };
+                let why = bad.message.strip_prefix("Syntax error in template: ").unwrap_or(&bad.message);
                 self.report(
-                    Diagnostic::error(span, format!("{what} cannot be parsed: {}", bad.message))
+                    Diagnostic::error(span, format!("{what} cannot be parsed: {why}"))
                         .label("here")
-                        .help(hint(text, kind, &bad.message)),
+                        .help(hint(text, kind, why)),
                 );
                 return;
             }
         };
-        let mut problems = Vec::new();
-        for (uses, what, known) in
-            [(&used.filters, "filter", FILTERS), (&used.tests, "test", TESTS), (&used.lookups, "lookup", LOOKUPS)]
-        {
-            problems.extend(
-                uses.iter().filter(|(name, _)| !is_known(name, known)).map(|found| unknown(found, what, known, &place)),
-            );
-        }
+        let mut problems: Vec<Diagnostic> =
+            found.unknown.iter().map(|unknown| unknown_name(unknown, place(&name_of(text, unknown)))).collect();
+        problems.extend(
+            found
+                .refused
+                .iter()
+                .map(|(range, why)| Diagnostic::error(place(range), why.clone()).label("not supported")),
+        );
         if !scope.lenient {
-            for (name, range) in &used.variables {
+            for variable in found.variables.iter().filter(|variable| !variable.guarded) {
+                let name = &variable.name;
                 let known = self.names.knows(name, &scope.names) || (scope.late && self.names.anywhere.contains(name));
                 if !known {
-                    problems.push(self.undefined(name, place(range), scope));
+                    problems.push(self.undefined(name, place(&name_at(text, name, &variable.range)), scope));
                 }
             }
         }
@@ -126,7 +137,12 @@ impl Checker<'_> {
     }
 
     fn undefined(&self, name: &str, span: Span, scope: &Scope) -> Diagnostic {
-        let problem = Diagnostic::error(span, format!("nothing defines the variable `{name}`")).label("not defined");
+        let mut problem =
+            Diagnostic::error(span, format!("nothing defines the variable `{name}`")).label("not defined");
+        // The value of a variable that nobody reads does no harm.
+        if scope.caught || scope.late {
+            problem.severity = Severity::Warning;
+        }
         if name.starts_with("ansible_") && !self.names.facts {
             return problem.help("no facts are gathered: set gather_facts to true, or run the setup module first");
         }
@@ -151,8 +167,7 @@ impl Checker<'_> {
     pub(super) fn template_file(&mut self, path: &std::path::Path, scope: &Scope) {
         let Ok(bytes) = self.input.files.read(path) else { return };
         let Ok(text) = String::from_utf8(bytes) else { return };
-        // Such a header changes the language of the file.
-        if text.starts_with("#jinja2:") || !is_template(&text) {
+        if !is_template(&text) {
             return;
         }
         let file = self.template_source(path, &text);
@@ -171,16 +186,11 @@ impl Checker<'_> {
     }
 }
 
-fn is_known(name: &str, known: &[&str]) -> bool {
-    let short = name.rsplit('.').next().unwrap_or(name);
-    known.contains(&short)
-}
-
-fn unknown(found: &Use, what: &str, known: &[&str], place: &dyn Fn(&Range<usize>) -> Span) -> Diagnostic {
-    let (name, range) = found;
+fn unknown_name(unknown: &Unknown, span: Span) -> Diagnostic {
+    let what = unknown.sort.word();
     let problem =
-        Diagnostic::error(place(range), format!("there is no {what} `{name}`")).label(format!("unknown {what}"));
-    match did_you_mean(name, known.iter().copied()) {
+        Diagnostic::error(span, format!("there is no {what} `{}`", unknown.name)).label(format!("unknown {what}"));
+    match &unknown.suggestion {
         Some(close) => problem.help(format!("did you mean `{close}`?")),
         None => problem.help(format!("docs/playbook.md lists every {what}")),
     }
@@ -200,42 +210,4 @@ fn hint(text: &str, kind: Kind, message: &str) -> &'static str {
     } else {
         "texts stand in quotes, filters after |, arguments in parentheses"
     }
-}
-
-/// Where a part of a scalar stands in its file: exact where the scalar is written as it is read, else the scalar itself.
-fn place(file: Option<String>, span: Span, text: &str, range: &Range<usize>) -> Span {
-    let (Some(file), Some(before)) = (file, text.get(..range.start)) else { return span };
-    let lines: Vec<&str> = file.lines().collect();
-    as_written(&lines, span, text, before, range).or_else(|| by_search(&lines, span, text, range)).unwrap_or(span)
-}
-
-/// Line by line as the scalar is read.
-fn as_written(lines: &[&str], span: Span, text: &str, before: &str, range: &Range<usize>) -> Option<Span> {
-    let row = before.matches('\n').count();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    let number = span.line as usize + row;
-    let source = lines.get(number.wrapping_sub(1))?;
-    let from = if row == 0 { span.column as usize - 1 } else { 0 };
-    let skipped: usize = source.chars().take(from).map(char::len_utf8).sum();
-    let at = source.get(skipped..)?.find(line)?;
-    let column = source[..skipped + at].chars().count() + text[line_start..range.start].chars().count() + 1;
-    let width =
-        text.get(range.clone()).and_then(|part| part.lines().next()).map_or(1, |part| part.chars().count().max(1));
-    let (line, column) = (number as u32, column as u32);
-    Some(Span { file: span.file, line, column, end_line: line, end_column: column + width as u32 })
-}
-
-/// Where lines are folded: the first place in the scalar where the same words stand.
-fn by_search(lines: &[&str], span: Span, text: &str, range: &Range<usize>) -> Option<Span> {
-    let part = text.get(range.clone()).filter(|part| !part.trim().is_empty())?;
-    let (number, source) = lines
-        .iter()
-        .enumerate()
-        .skip(span.line as usize - 1)
-        .take((span.end_line - span.line) as usize + 1)
-        .find(|(_, line)| line.contains(part))?;
-    let column = source[..source.find(part)?].chars().count() as u32 + 1;
-    let (line, width) = (number as u32 + 1, part.chars().count() as u32);
-    Some(Span { file: span.file, line, column, end_line: line, end_column: column + width })
 }

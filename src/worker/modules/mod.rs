@@ -4,17 +4,32 @@
 //! supervisor, as the user that `become` asks for.
 
 mod arguments;
+mod attributes;
 mod command;
+mod content_diff;
+mod copy;
+mod digest;
 mod dispatch;
 mod failure;
+mod file;
+mod find;
+mod inode;
+mod line_edit;
+mod lineinfile;
+mod mode;
 mod moment;
 mod pattern;
 mod ping;
 mod place;
+mod python_regex;
 mod raw;
 #[cfg(test)]
 mod rehearsal;
 mod script;
+mod search_path;
+mod slurp;
+mod staged;
+mod stat;
 mod words;
 
 use std::collections::BTreeMap;

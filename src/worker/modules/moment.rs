@@ -85,6 +85,23 @@ impl Moment {
             is_summer: tm.tm_isdst > 0,
         }
     }
+    /// The UNIX time of a local date and time (year, month, day, hour, minute, second).
+    #[expect(unsafe_code, reason = "the C library alone knows the machine's time zone")]
+    pub fn epoch_of_local(fields: [i32; 6]) -> i64 {
+        let [year, month, day, hour, minute, second] = fields;
+        // SAFETY: `tm` is plain data for which zeroes are valid; `mktime` reads and writes only it.
+        unsafe {
+            let mut tm: libc::tm = std::mem::zeroed();
+            tm.tm_year = year - 1900;
+            tm.tm_mon = month - 1;
+            tm.tm_mday = day;
+            tm.tm_hour = hour;
+            tm.tm_min = minute;
+            tm.tm_sec = second;
+            tm.tm_isdst = -1;
+            libc::mktime(&raw mut tm)
+        }
+    }
     /// `2026-11-24`
     pub fn date(&self) -> String {
         format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)

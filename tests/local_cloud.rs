@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use dayfly::core::ids::{GroupName, HostName, HostSlot, Incarnation, InstanceId, RunId};
 use dayfly::core::records::GroupSpec;
 use dayfly::core::timing::Timing;
+use dayfly::platform::cloud::host_key::known_hosts_line;
 use dayfly::platform::cloud::local::{LocalCloud, LocalSettings};
 use dayfly::platform::cloud::{Cloud, Instance, InstanceState, LaunchError, LaunchOrder, Reach};
 use dayfly::platform::secrets::SshIdentity;
@@ -214,7 +215,7 @@ async fn another_key_cannot_log_in_and_another_host_is_not_trusted() {
     desk.says(&launched, "true");
     if let Some(Reach::Ssh { host_keys, port, .. }) = &mut launched.reach {
         let stranger = SshIdentity::from_seed(&[8; 32], "").unwrap().public_line;
-        *host_keys = vec![SshIdentity::known_hosts_line(&stranger, "127.0.0.1", *port)];
+        *host_keys = vec![known_hosts_line(&stranger, "127.0.0.1", *port)];
     }
     let refused = desk.ssh(&launched, "true");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("verification failed"), "{refused:?}");
@@ -348,6 +349,64 @@ async fn a_dayfly_that_cannot_be_started_is_said_and_a_worker_that_never_was_is_
     assert_eq!(desk.state(&launched.id).await, Some(InstanceState::Terminated));
     let again = desk.cloud.launch(&order, &desk.host_key.private_pem).await;
     assert!(matches!(again, Err(LaunchError::Impossible(why)) if why.contains("before its warden started")));
+}
+
+/// A server that fails as sshd does when its port was taken, then as where its folder is missing, then listens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_and_a_missing_folder_are_no_end() {
+    let desk = Desk::new("r-port");
+    let launched = desk.launch(&desk.order("r/work/0/0", 1)).await.remove(0);
+    desk.cloud.terminate(&desk.run, std::slice::from_ref(&launched.id)).await.unwrap();
+    desk.until_gone(&launched.id).await;
+    let (machine, folder) = (desk.machine(&launched), desk.folder.path().display().to_string());
+    // The same folder as before its warden's first word, with another server in its order.
+    let mut order: serde_json::Value = serde_json::from_slice(&fs::read(machine.join("order.json")).unwrap()).unwrap();
+    order["sshd"] = format!("{folder}/server").into();
+    fs::write(machine.join("order.json"), order.to_string()).unwrap();
+    for file in ["state.json", "terminate"] {
+        fs::remove_file(machine.join(file)).unwrap();
+    }
+    fs::create_dir(machine.join("home")).unwrap();
+    let server = format!(
+        "#!/bin/sh\necho x >> {folder}/calls\ncase $(wc -l < {folder}/calls) in\n\
+         1) echo 'Bind to port 1 on 127.0.0.1 failed: Address already in use.' >&2; exit 255;;\n\
+         2) echo 'Missing privilege separation directory: {folder}/a/b' >&2; exit 255;;\n\
+         *) echo 'Server listening on 127.0.0.1 port 1.' >&2; exec sleep 100;;\nesac\n"
+    );
+    let path = desk.write("server", &server);
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let again = desk.launch(&desk.order("r/work/0/0", 1)).await.remove(0);
+    assert!(again.reach.is_some());
+    assert!(Path::new(&folder).join("a/b").is_dir());
+    desk.cloud.terminate(&desk.run, std::slice::from_ref(&again.id)).await.unwrap();
+    desk.until_gone(&again.id).await;
+}
+
+#[tokio::test]
+async fn a_machine_without_sshd_is_told_how_to_get_it() {
+    const NAME: &str = "a_machine_without_sshd_is_told_how_to_get_it";
+    let desk = Desk::new("r-sshless");
+    if std::env::var_os("WITHOUT_SSHD").is_none() {
+        // In a mount namespace of its own, where every sshd is hidden.
+        let hide = "for at in /usr/sbin /usr/local/sbin /sbin /usr/libexec /usr/lib/ssh /usr/bin; do \
+                    if [ -e $at/sshd ]; then mount --bind /dev/null $at/sshd; fi; done; exec \"$@\"";
+        let output = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "sh", "-c", hide, "sh"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture"])
+            .env("WITHOUT_SSHD", "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let error = desk.cloud.launch(&desk.order("r/work/0/0", 1), &desk.host_key.private_pem).await.unwrap_err();
+    assert!(
+        matches!(&error, LaunchError::Impossible(why) if why.contains("openssh") && why.contains("/usr/sbin")),
+        "{error}"
+    );
+    assert!(!desk.folder.path().join("local").exists(), "nothing was made");
 }
 
 /// Ordinary users have no sshd of their own in PATH, cannot read /etc/shadow and can log in as themselves only. The user

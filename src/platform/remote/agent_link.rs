@@ -16,7 +16,8 @@ use crate::core::records::{StepOrder, StepOutcome};
 use crate::core::wire::agent_client::AgentClient;
 use crate::core::wire::step_event::Event;
 use crate::core::wire::{
-    AckOutputRequest, AckRequest, CancelRequest, DeadlineRequest, Empty, GlobRequest, RenewRequest, RunRequest,
+    AckOutputRequest, AckRequest, AttachRequest, CancelRequest, DeadlineRequest, Empty, GlobRequest, RenewRequest,
+    RunRequest, StepEvent,
 };
 
 /// The agent of one worker.
@@ -88,13 +89,12 @@ impl AgentLink {
         }
     }
 
-    async fn follow(
+    async fn start(
         &self,
         client: &mut AgentClient<Channel>,
         order: &StepOrder,
         from: u64,
-        output: mpsc::Sender<OutputChunk>,
-    ) -> Result<StepOutcome, LinkError> {
+    ) -> Result<tonic::Streaming<StepEvent>, LinkError> {
         let spec = serde_json::to_vec(order).map_err(|error| LinkError::Refused(error.to_string()))?;
         let request = RunRequest {
             epoch: self.order.epoch.0,
@@ -103,8 +103,15 @@ impl AgentLink {
             digest: order.digest(),
             from_offset: from,
         };
+        let started = client.run(request).await.map_err(|status| failure::of_status(&status))?;
+        Ok(started.into_inner())
+    }
+
+    async fn follow(
+        mut events: tonic::Streaming<StepEvent>,
+        output: mpsc::Sender<OutputChunk>,
+    ) -> Result<StepOutcome, LinkError> {
         let lost = |status: tonic::Status| failure::of_status(&status);
-        let mut events = client.run(request).await.map_err(lost)?.into_inner();
         while let Some(event) = events.message().await.map_err(lost)? {
             let chunk = match event.event {
                 Some(Event::Output(said)) => OutputChunk {
@@ -161,7 +168,29 @@ impl Link for AgentLink {
         output: mpsc::Sender<OutputChunk>,
     ) -> Result<StepOutcome, LinkError> {
         let mut open = self.open().await?;
-        match self.follow(&mut open.client, order, from, output).await {
+        let followed = match self.start(&mut open.client, order, from).await {
+            Ok(events) => Self::follow(events, output).await,
+            Err(error) => Err(error),
+        };
+        match followed {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => Err(self.failed(open.generation, error).await),
+        }
+    }
+
+    async fn attach(
+        &self,
+        key: &StepKey,
+        from: u64,
+        output: mpsc::Sender<OutputChunk>,
+    ) -> Result<StepOutcome, LinkError> {
+        let mut open = self.open().await?;
+        let request = AttachRequest { epoch: self.order.epoch.0, key: key.to_string(), from_offset: from };
+        let followed = match open.client.attach(request).await {
+            Ok(events) => Self::follow(events.into_inner(), output).await,
+            Err(status) => Err(failure::of_status(&status)),
+        };
+        match followed {
             Ok(outcome) => Ok(outcome),
             Err(error) => Err(self.failed(open.generation, error).await),
         }

@@ -116,15 +116,20 @@ pub trait Link: Send + Sync {
         from: u64,
         output: mpsc::Sender<OutputChunk>,
     ) -> Result<StepOutcome, LinkError>;
+    /// Follows a step that the worker knows from an offset: the rest of its output, then its outcome.
+    async fn attach(
+        &self,
+        key: &StepKey,
+        from: u64,
+        output: mpsc::Sender<OutputChunk>,
+    ) -> Result<StepOutcome, LinkError>;
     /// Ends a step's whole process tree.
     async fn cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError>;
     /// These outcomes and outputs are safe: their folders may be pruned.
     async fn acknowledge(&self, keys: &[StepKey]) -> Result<(), LinkError>;
     /// The output of a running step is safe up to an offset that a chunk gave: the worker may forget it. Without this a
     /// step with more output than a worker keeps loses the middle of it on a broken connection.
-    async fn acknowledge_output(&self, _key: &StepKey, _offset: u64) -> Result<(), LinkError> {
-        Ok(())
-    }
+    async fn acknowledge_output(&self, key: &StepKey, offset: u64) -> Result<(), LinkError>;
     /// Brings a file of this machine to the worker, to be used by a step as `files/<sha256>` (see `StepOrder.args`);
     /// nothing is sent where the worker has it. Returns the absolute path there.
     async fn put(&self, file: &Path, sha256: &str) -> Result<String, LinkError>;

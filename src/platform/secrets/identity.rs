@@ -24,24 +24,12 @@ impl SshIdentity {
         let public_line = key.public_key().to_openssh().map_err(failed)?;
         Ok(Self { private_pem, public_line })
     }
-
-    /// The public line of a private key in OpenSSH's form.
-    pub fn public_of(private_pem: &str) -> Result<String, SecretError> {
-        let failed = |error: ssh_key::Error| SecretError::Ssh(error.to_string());
-        let key = PrivateKey::from_openssh(private_pem).map_err(failed)?;
-        key.public_key().to_openssh().map_err(failed)
-    }
-
-    /// The line of a `known_hosts` file that pins this host key to an address.
-    pub fn known_hosts_line(public_line: &str, address: &str, port: u16) -> String {
-        let key = public_line.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        if port == 22 { format!("{address} {key}") } else { format!("[{address}]:{port} {key}") }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::cloud::host_key::public_line;
 
     #[test]
     fn a_seed_gives_one_key_and_its_public_half_can_be_read_back() {
@@ -49,16 +37,7 @@ mod tests {
         let two = SshIdentity::from_seed(&[7; 32], "dayfly r1").unwrap();
         assert_eq!((&one.private_pem, &one.public_line), (&two.private_pem, &two.public_line));
         assert!(one.public_line.starts_with("ssh-ed25519 ") && one.public_line.ends_with(" dayfly r1"));
-        assert_eq!(SshIdentity::public_of(&one.private_pem).unwrap(), one.public_line);
+        assert_eq!(public_line(&one.private_pem).unwrap(), one.public_line);
         assert_ne!(SshIdentity::from_seed(&[8; 32], "dayfly r1").unwrap().public_line, one.public_line);
-    }
-
-    #[test]
-    fn hosts_are_pinned_with_their_port() {
-        assert_eq!(
-            SshIdentity::known_hosts_line("ssh-ed25519 AA x", "127.0.0.1", 2200),
-            "[127.0.0.1]:2200 ssh-ed25519 AA"
-        );
-        assert_eq!(SshIdentity::known_hosts_line("ssh-ed25519 AA", "h", 22), "h ssh-ed25519 AA");
     }
 }

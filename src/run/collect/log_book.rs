@@ -18,6 +18,9 @@ use crate::platform::store::{Store, StoreError, layout};
 /// A segment is written when this much waits.
 const SEGMENT_BYTES: usize = 1 << 20;
 
+/// A running step's output is acknowledged in between once it is longer than this; of a shorter one the worker keeps all.
+const LONG_OUTPUT: u64 = 16 << 20;
+
 /// Writes output into the store; cheap to clone.
 #[derive(Clone)]
 pub struct LogBook {
@@ -86,6 +89,7 @@ impl LogBook {
             link,
             segment: log.segments,
             lines: Vec::new(),
+            through: HashMap::new(),
             finished: Vec::new(),
             ticket: 0,
         };
@@ -173,6 +177,8 @@ struct Writer {
     link: Arc<dyn Link>,
     segment: u64,
     lines: Vec<u8>,
+    /// How far the output of each step in `lines` goes.
+    through: HashMap<StepKey, u64>,
     finished: Vec<StepKey>,
     ticket: u64,
 }
@@ -202,6 +208,7 @@ impl Writer {
                     if let Ok(text) = serde_json::to_vec(&line) {
                         self.lines.extend(text);
                         self.lines.push(b'\n');
+                        self.through.insert(line.key, line.next);
                     }
                     if self.lines.len() >= SEGMENT_BYTES {
                         self.write().await;
@@ -237,6 +244,12 @@ impl Writer {
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(ms(self.inner.timing.reconnect_ms) * 16);
+            }
+        }
+        for (key, offset) in std::mem::take(&mut self.through) {
+            if offset >= LONG_OUTPUT && !self.finished.contains(&key) {
+                // A worker that cannot be reached keeps its output: that does no harm.
+                drop(self.link.acknowledge_output(&key, offset).await);
             }
         }
         let finished = std::mem::take(&mut self.finished);

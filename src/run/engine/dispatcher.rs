@@ -617,7 +617,13 @@ async fn release(
 ) -> Engine<(Vec<Home>, Vec<Ended>, Vec<InstanceId>)> {
     let collected = futures::future::join_all(wanted.iter().map(|(slot, _, member, results)| async move {
         let lost = member.is_none().then_some("the worker was lost");
-        groups::collect(context, slot, member.as_ref(), results, lost).await
+        let left = (context.deadline_ms() - context.world.unix_ms()).max(0) as u64;
+        let collecting = groups::collect(context, slot, member.as_ref(), results, lost);
+        match tokio::time::timeout(crate::core::timing::ms(left), collecting).await {
+            Ok(home) => home,
+            // The hard deadline ends machines whether or not they are home.
+            Err(_) => Ok(Home::abandoned(context, slot)),
+        }
     }))
     .await;
     let homes = collected.into_iter().collect::<Engine<Vec<Home>>>()?;

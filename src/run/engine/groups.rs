@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::EngineError;
@@ -215,8 +216,9 @@ async fn reach(context: &Arc<Context>, instance: &Instance) -> Engine<Result<Mem
         }
         if let Some(member) = &member {
             match member.link.hello().await {
-                Ok(_) => {
+                Ok(greeting) => {
                     prepare(context, member).await?;
+                    recover_output(context, member, &greeting.known_steps).await;
                     context.emit(EventKind::WorkerReady { slot: member.slot.clone(), address: member.address.clone() });
                     return Ok(Ok(member.clone()));
                 }
@@ -255,6 +257,28 @@ async fn prepare(context: &Arc<Context>, member: &Member) -> Engine<()> {
     Ok(())
 }
 
+/// Reads what a dead master had not yet put into the store of the output of steps whose outcome the journal knows.
+async fn recover_output(context: &Arc<Context>, member: &Member, known_steps: &[String]) {
+    for key in context.history.steps.keys() {
+        if !known_steps.contains(&key.directory()) {
+            continue;
+        }
+        let from = context.logs.offset(&member.slot, key);
+        let (sender, mut receiver) = mpsc::channel(8);
+        let name = key.as_str().rsplitn(3, '/').nth(2).unwrap_or(key.as_str()).to_owned();
+        let secret = context.history.steps[key].sealed.is_some();
+        let pump = async {
+            while let Some(chunk) = receiver.recv().await {
+                context.logs.append(&member.slot, key, &name, chunk, secret).await;
+            }
+        };
+        let (outcome, ()) = tokio::join!(member.link.attach(key, from, sender), pump);
+        if outcome.is_ok() {
+            context.logs.finish(&member.slot, key, 0).await;
+        }
+    }
+}
+
 /// Renews a worker's lease as long as its master lives; also while the master itself is fenced off from the store,
 /// until an agent refuses the epoch.
 pub(super) async fn keep_alive(context: Arc<Context>, member: Member) {
@@ -274,6 +298,22 @@ pub(super) struct Home {
     pub(super) slot: HostSlot,
     pub(super) manifest: Manifest,
     pub(super) manifest_sha256: String,
+}
+
+impl Home {
+    /// A worker that the hard deadline took before it was collected.
+    pub(super) fn abandoned(context: &Context, slot: &HostSlot) -> Self {
+        let manifest = Manifest {
+            v: FORMAT_VERSION,
+            run: context.spec.run.clone(),
+            slot: slot.clone(),
+            results: Vec::new(),
+            logs: None,
+            complete: false,
+            gaps: vec![format!("{slot}: the hard deadline came before its results and logs were home")],
+        };
+        Self { slot: slot.clone(), manifest, manifest_sha256: String::new() }
+    }
 }
 
 /// Collects one worker: output to the store, results, zip, manifest. With the manifest in the store it may be ended.

@@ -52,8 +52,11 @@ pub fn run_as(
         login: login.clone(),
     })?;
     let agent = std::env::current_exe()?;
-    let ways: &[&[&str]] =
-        if nix::unistd::geteuid().is_root() { &[&[]] } else { &[&["sudo", "-n", "--"], &["sudo", "-n", "-u", user, "--"]] };
+    let ways: &[&[&str]] = if nix::unistd::geteuid().is_root() {
+        &[&[]]
+    } else {
+        &[&["sudo", "-n", "--"], &["sudo", "-n", "-u", user, "--"]]
+    };
     let mut refused = String::new();
     for way in ways {
         let mut words = way.iter().map(Path::new).chain([agent.as_path(), Path::new("exec")]);
@@ -63,7 +66,9 @@ pub fn run_as(
         match talk(command, &said, sink, guard) {
             Ok(Answer::Returned(ran)) => return Ok(ran),
             Ok(Answer::Refused(why)) => refused = why,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no sudo on this machine".clone_into(&mut refused),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                "there is no sudo on this machine".clone_into(&mut refused)
+            }
             Err(error) => return Err(error),
         }
         if guard.is_ending() {
@@ -96,7 +101,10 @@ fn talk(mut command: Command, said: &[u8], sink: &mut dyn Sink, guard: &Arc<Guar
     })?;
     // A process of root's cannot be signalled from here; closing its stdin asks it to end its own tree.
     let line = Arc::new(Mutex::new(Some(stdin)));
-    let close = { let line = Arc::clone(&line); move || drop(line.lock().unwrap_or_else(PoisonError::into_inner).take()) };
+    let close = {
+        let line = Arc::clone(&line);
+        move || drop(line.lock().unwrap_or_else(PoisonError::into_inner).take())
+    };
     guard.on_end(Box::new(close));
     let mut returned = Vec::new();
     let (mut began, mut heard) = (false, false);

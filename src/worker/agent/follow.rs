@@ -93,7 +93,9 @@ impl Follower {
                 }
                 State::Running | State::Done(_) => {}
                 State::Acked => {
-                    return Err(Stop::Error(Status::failed_precondition("this step's outcome was acknowledged before")));
+                    return Err(Stop::Error(Status::failed_precondition(
+                        "this step's outcome was acknowledged before",
+                    )));
                 }
                 State::Absent => return Err(Stop::Error(Status::not_found("this worker knows no such step"))),
             }

@@ -57,11 +57,7 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// SIGCHLD must be blocked in every thread of this process.
-    pub fn new(
-        sink: &'a mut dyn Sink,
-        environment: BTreeMap<String, String>,
-        guard: Arc<Guard>,
-    ) -> io::Result<Self> {
+    pub fn new(sink: &'a mut dyn Sink, environment: BTreeMap<String, String>, guard: Arc<Guard>) -> io::Result<Self> {
         let children = children_signal()?;
         Ok(Self { sink, environment, guard, children, held: Vec::new(), killed: false })
     }
@@ -96,7 +92,11 @@ impl Programs for Runner<'_> {
         let mut buffer = vec![0; PIECE];
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut take = |kind: Kind, data: &[u8]| {
-            if kind == Kind::Stdout { stdout.push(data) } else { stderr.push(data) }
+            if kind == Kind::Stdout {
+                stdout.push(data)
+            } else {
+                stderr.push(data)
+            }
             if program.is_main {
                 self.sink.push(kind, clock::unix_ms(), data);
             }

@@ -179,7 +179,8 @@ impl StepFolder {
     /// durable before this returns: one barrier makes folder, order and mark durable together, and the master hears of
     /// nothing before it.
     pub fn start(&self, durable: bool) -> io::Result<()> {
-        let room = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(self.file("result.new"))?;
+        let room =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(self.file("result.new"))?;
         if fallocate(&room, FallocateFlags::empty(), 0, OUTCOME_ROOM as i64).is_err() {
             (&room).write_all(&[b' '; OUTCOME_ROOM])?;
         }

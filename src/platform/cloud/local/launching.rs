@@ -13,8 +13,8 @@ use super::machine::{Machine, Order, State, instance, instance_id};
 use super::sshd;
 use crate::core::records::FORMAT_VERSION;
 use crate::core::timing::ms;
+use crate::platform::cloud::host_key::public_line;
 use crate::platform::cloud::{CloudError, Instance, InstanceState, LaunchError, LaunchOrder};
-use crate::platform::secrets::SshIdentity;
 
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -22,7 +22,7 @@ impl LocalCloud {
     /// Makes the folders, starts a warden where none was, and waits until every sshd answers or is known not to.
     pub(super) async fn launch_all(&self, order: &LaunchOrder, host_key: &str) -> Result<Vec<Instance>, LaunchError> {
         let (user, sshd) = (sshd::login_user()?, sshd::find()?);
-        let public = SshIdentity::public_of(host_key).map_err(|error| LaunchError::Impossible(error.to_string()))?;
+        let public = public_line(host_key).map_err(|error| LaunchError::Impossible(error.to_string()))?;
         let mut machines = Vec::new();
         for slot in &order.slots {
             let id = instance_id(order, slot);

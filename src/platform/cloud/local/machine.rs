@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::processes::Process;
 use crate::core::ids::{HostSlot, InstanceId, RunId, sha256_hex};
 use crate::core::records::FORMAT_VERSION;
+use crate::platform::cloud::host_key::known_hosts_line;
 use crate::platform::cloud::{Instance, InstanceState, LaunchOrder, Reach};
-use crate::platform::secrets::SshIdentity;
 
 /// Workers are reached here, by the master and by each other.
 pub const ADDRESS: &str = "127.0.0.1";
@@ -133,7 +133,7 @@ pub fn instance(order: &Order, state: &State) -> Instance {
         address: ADDRESS.to_owned(),
         port,
         user: Some(order.user.clone()),
-        host_keys: vec![SshIdentity::known_hosts_line(&order.host_key, ADDRESS, port)],
+        host_keys: vec![known_hosts_line(&order.host_key, ADDRESS, port)],
         identity: None,
         options: Vec::new(),
     });

@@ -47,7 +47,14 @@ impl Journal {
     ) -> Result<(Self, Epoch, Vec<Entry>), JournalError> {
         let mut name = [0_u8; 16];
         world.random(&mut name);
-        let mut pen = Pen { store, run: run_id.clone(), epoch: Epoch(0), writer: hex(&name), timing: timing.clone() };
+        let mut pen = Pen {
+            store,
+            run: run_id.clone(),
+            epoch: Epoch(0),
+            writer: hex(&name),
+            timing: timing.clone(),
+            world: Arc::clone(&world),
+        };
         let mut fold = Fold::read(pen.store.as_ref(), run_id).await?;
         loop {
             pen.epoch = Epoch(fold.epoch.0 + 1);

@@ -13,6 +13,8 @@ use super::segment::{Position, pack};
 use crate::core::ids::{Epoch, RunId, sha256_hex};
 use crate::core::records::{FORMAT_VERSION, SegmentHeader};
 use crate::core::timing::{Timing, ms};
+use crate::core::world::World;
+use crate::fault_point;
 use crate::platform::store::layout::journal_key;
 use crate::platform::store::{Created, Store, StoreError};
 
@@ -30,6 +32,9 @@ pub struct Pen {
     /// Drawn once per master process.
     pub writer: String,
     pub timing: Timing,
+    /// Where a test may stop the master.
+    #[cfg_attr(not(feature = "faults"), expect(dead_code, reason = "read at fault points only"))]
+    pub world: Arc<dyn World>,
 }
 
 /// What became of the attempt to write a segment.
@@ -84,12 +89,14 @@ impl Pen {
         let bytes = pack(&header, lines)?;
         let sha256 = sha256_hex(&bytes);
         let key = journal_key(&self.run, at.segment);
+        fault_point!(self.world, "journal.before_create");
         let created = self.patiently(|| self.store.create(&key, bytes.clone())).await?;
         // An earlier try may have been written although its answer was lost; the bytes hold the writer's name.
         let ours = match created {
             Created::New => true,
             Created::Exists => self.patiently(|| self.store.get(&key)).await?.is_some_and(|found| found == bytes),
         };
+        fault_point!(self.world, "journal.after_create");
         Ok(if ours { Written::Ours { sha256 } } else { Written::Theirs })
     }
 

@@ -4,6 +4,8 @@ use fancy_regex::Regex;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::core::ids::{GroupName, HostName};
+use crate::core::records::ClusterSpec;
+use crate::language::playbook::Inventory;
 
 /// The names that mean this machine where no host has them.
 pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -15,6 +17,23 @@ pub struct Hosts {
     pub groups: IndexMap<GroupName, Vec<HostName>>,
     /// Every host, in the order of definition.
     pub all: Vec<HostName>,
+}
+
+impl Hosts {
+    /// The declared workers of a cluster: `work-0`, `work-1`, … of each group.
+    pub fn of_cluster(cluster: &ClusterSpec) -> Self {
+        let members = |group: &GroupName, count: u32| {
+            (0..count).map(|index| HostName::new(format!("{group}-{index}"))).collect::<Vec<_>>()
+        };
+        let groups: IndexMap<_, _> =
+            cluster.groups.iter().map(|(name, spec)| (name.clone(), members(name, spec.count))).collect();
+        let all = groups.values().flatten().cloned().collect();
+        Self { groups, all }
+    }
+    /// The hosts of an inventory.
+    pub fn of_inventory(inventory: &Inventory) -> Self {
+        Self { groups: inventory.hosts_by_group(), all: inventory.hosts.keys().cloned().collect() }
+    }
 }
 
 /// Why a pattern chooses nothing that could be meant.

@@ -18,11 +18,14 @@ impl Reader<'_> {
         action: Option<&Node>,
         args: Option<&Node>,
     ) -> Option<Action> {
+        // `gather_facts` is a module of Ansible's, but beside another one the keyword of plays is meant.
+        let alone = candidates.len() == 1 && action.is_none();
+        let is_module =
+            |name: &str| find(name).is_some() || (is_known_to_ansible(name) && (alone || name != "gather_facts"));
         let mut found = action.and_then(|node| self.action_keyword(node));
-        let modules =
-            candidates.iter().filter(|(name, _, _)| find(name).is_some() || is_known_to_ansible(name)).count();
+        let modules = candidates.iter().filter(|(name, _, _)| is_module(name)).count();
         for (name, key, value) in candidates {
-            let is_module = find(name).is_some() || is_known_to_ansible(name);
+            let is_module = is_module(name);
             if !is_module && (modules > 0 || found.is_some() || action.is_some()) {
                 self.unknown_keyword(place, name, key);
                 continue;
@@ -131,7 +134,10 @@ impl Reader<'_> {
             Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) if spec.free_argument().is_some() => {
                 action.free = self.text(value, spec.name);
             }
-            _ => self.wrong(value, spec.name, "a mapping of arguments"),
+            _ => {
+                self.wrong(value, spec.name, "a mapping of arguments");
+                unreadable(action, value);
+            }
         }
     }
 
@@ -144,6 +150,7 @@ impl Reader<'_> {
                         .label("here")
                         .help("close every quote and every {{ }}, or write the arguments as a mapping"),
                 );
+                unreadable(action, value);
                 return;
             }
         };
@@ -168,6 +175,7 @@ impl Reader<'_> {
                             None => "leave it out".to_owned(),
                         }),
                 );
+                unreadable(action, value);
             }
         }
     }
@@ -199,4 +207,9 @@ impl Reader<'_> {
         let column = span.column + at;
         Some(Span { column, end_column: column + word.chars().count() as u32, ..span })
     }
+}
+
+/// Marks arguments that were refused already, so that none is called missing too: they are as unknown as a template.
+fn unreadable(action: &mut Action, value: &Node) {
+    action.template = Some(Spanned::new(String::new(), value.span));
 }

@@ -134,44 +134,45 @@ impl Reader<'_> {
         }
         for (index, needed) in needs.into_iter().enumerate() {
             let Some(needed) = needed else { continue };
-            let resolved = needed.iter().filter_map(|name| self.needed(&plays, index, name)).collect();
+            let resolved = needed.iter().flat_map(|name| self.needed(&plays, index, name)).collect();
             plays[index].needs = Some(resolved);
         }
         plays
     }
 
-    fn needed(&mut self, plays: &[Play], index: usize, name: &Spanned<String>) -> Option<u32> {
-        let mut named = plays.iter().filter(|play| play.name.value == name.value);
-        let Some(first) = named.next() else {
-            let help = match did_you_mean(&name.value, plays.iter().map(|play| play.name.value.as_str())) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None => "name a play of this playbook as its `name` says".to_owned(),
-            };
-            self.report(
-                Diagnostic::error(name.span, format!("no play is named `{}`", name.value))
-                    .label("needed here")
-                    .help(help),
-            );
-            return None;
-        };
-        if let Some(second) = named.next() {
-            self.report(
+    /// The plays that a name in `needs` means: one, or all of that name where that is a mistake.
+    fn needed(&mut self, plays: &[Play], index: usize, name: &Spanned<String>) -> Vec<u32> {
+        let named: Vec<&Play> = plays.iter().filter(|play| play.name.value == name.value).collect();
+        match named[..] {
+            [] => {
+                let help = match did_you_mean(&name.value, plays.iter().map(|play| play.name.value.as_str())) {
+                    Some(close) => format!("did you mean `{close}`?"),
+                    None => "name a play of this playbook as its `name` says".to_owned(),
+                };
+                self.report(
+                    Diagnostic::error(name.span, format!("no play is named `{}`", name.value))
+                        .label("needed here")
+                        .help(help),
+                );
+            }
+            [only] if only.index as usize == index => {
+                self.report(
+                    Diagnostic::error(name.span, format!("the play `{}` needs itself", name.value))
+                        .label("itself")
+                        .help("leave it out"),
+                );
+                return Vec::new();
+            }
+            [first, second, ..] => self.report(
                 Diagnostic::error(name.span, format!("two plays are named `{}`", name.value))
                     .label("which one is needed?")
                     .related(first.name.span, "the first")
                     .related(second.name.span, "the second")
                     .help("give each play a name of its own"),
-            );
+            ),
+            [_] => {}
         }
-        if first.index as usize == index {
-            self.report(
-                Diagnostic::error(name.span, format!("the play `{}` needs itself", name.value))
-                    .label("itself")
-                    .help("leave it out"),
-            );
-            return None;
-        }
-        Some(first.index)
+        named.into_iter().map(|play| play.index).filter(|&other| other as usize != index).collect()
     }
 
     fn results(&mut self, node: &Node) -> Vec<Spanned<ResultSpec>> {
@@ -194,7 +195,6 @@ impl Reader<'_> {
                         .help("write it as {from: GROUP, paths: [FILE, …]}"),
                 );
             }
-            // An absolute or climbing path is legal on a worker, but nothing must be empty.
             results.push(Spanned::new(result, item.span));
         }
         results

@@ -46,7 +46,10 @@ impl<'a> Reader<'a> {
         let bytes = self.bytes(path, asked)?;
         match parse_bytes(self.sources, path, &bytes).1 {
             Ok(node) => Some(node),
-            Err(problems) => {
+            Err(mut problems) => {
+                for problem in problems.iter_mut().filter(|problem| problem.label.is_empty()) {
+                    "here".clone_into(&mut problem.label);
+                }
                 self.problems.extend(problems);
                 None
             }
@@ -254,8 +257,9 @@ impl<'a> Reader<'a> {
             }
             _ => node.describe().to_owned(),
         };
+        let what = if what.contains(' ') { what.to_owned() } else { format!("`{what}`") };
         self.report(
-            Diagnostic::error(node.span, format!("`{what}` must be {wanted}, not {found}"))
+            Diagnostic::error(node.span, format!("{what} must be {wanted}, not {found}"))
                 .label(format!("expected {wanted}")),
         );
     }

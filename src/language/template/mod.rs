@@ -1,9 +1,36 @@
 //! Jinja2 as Ansible uses it: native values, Ansible's filters and tests, undefined exactly as there, variables rendered
 //! when they are read.
 
+mod access;
+mod calls;
+mod error;
+mod expr;
+mod filters;
+mod functions;
+mod inspect;
+mod interp;
+mod loops;
+mod machine;
+mod methods;
+mod predicates;
+mod python;
+mod source;
+mod templar;
+#[cfg(test)]
+mod tests;
+mod things;
+mod val;
+
 use serde_json::Value;
 
 use crate::core::values::Var;
+
+pub use inspect::{Inspection, Kind, Sort, Unknown, Variable, inspect};
+pub use source::{FileOptions, is_template};
+pub use templar::Templar;
+
+/// What `omit` renders to where nothing can leave it out: the whole value.
+pub const OMIT: &str = "__omit_place_holder__dayfly__";
 
 /// Where a template finds variables. Asked by name when a name is read; the answer is rendered if it is a template.
 pub trait Scope: Send + Sync {

@@ -11,7 +11,7 @@ use crate::core::event::EventKind;
 use crate::core::ids::RunId;
 use crate::core::records::Receipt;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{MasterLock, load_receipt};
+use crate::entry::trigger::{MasterLock, load_receipt, refuse_reaped};
 use crate::views::report::{LiveReader, Reporter, recap_of_receipt};
 
 /// Flags of `attach`.
@@ -60,6 +60,7 @@ pub async fn follow(place: &Place, run: &RunId, reporter: &mut Reporter) -> Resu
                 return Ok(receipt);
             }
         } else if silent && MasterLock::holder(&place.state.lock(run)).is_none() {
+            refuse_reaped(place.store.as_ref(), run).await?;
             without_master += 1;
             if without_master == LOOKS {
                 reporter.last_words(&format!(

@@ -6,7 +6,7 @@ use clap::Args;
 use super::place::RunArguments;
 use super::{Ended, screen};
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{MasterLock, load_receipt, store_failed};
+use crate::entry::trigger::{MasterLock, load_receipt, refuse_reaped, store_failed};
 use crate::platform::store::layout;
 
 /// Flags of `cancel`.
@@ -22,6 +22,7 @@ pub async fn run(arguments: Arguments) -> Ended {
     if load_receipt(place.store.as_ref(), &run).await?.is_some() {
         return Err(Problem::failed(format!("run {run} is over already; dayfly receipt {run} says how")));
     }
+    refuse_reaped(place.store.as_ref(), &run).await?;
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
     let by = format!("dayfly cancel by {}", user.as_deref().unwrap_or("somebody"));
     let wish = serde_json::json!({"v": 1, "what": "cancel", "by": by});

@@ -7,7 +7,7 @@ use super::place::RunArguments;
 use super::{Ended, screen};
 use crate::core::records::Spec;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{Executables, MasterLock, Sight, living, load_receipt, load_spec, work};
+use crate::entry::trigger::{Executables, MasterLock, Sight, living, load_receipt, load_spec, refuse_reaped, work};
 use crate::views::report::{Format, recap_of_receipt};
 
 /// Flags of `resume`.
@@ -33,6 +33,7 @@ pub async fn run(arguments: Arguments) -> Ended {
         }
         return Ok(exit::code_of_run(receipt.exit));
     }
+    refuse_reaped(place.store.as_ref(), &run).await?;
     if let Some(pid) = MasterLock::holder(&place.state.lock(&run)) {
         return Err(living(&run, pid));
     }

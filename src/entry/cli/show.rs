@@ -62,8 +62,11 @@ async fn master(place: &Place, run: &RunId) -> Result<String, Problem> {
     let age = duration_text(u64::try_from(SystemWorld.unix_ms() - at_ms).unwrap_or_default());
     Ok(match lives {
         Some(pid) => format!("{}, master {} (process {pid}), seen {age} ago", beat.phase, beat.epoch),
+        None if place.store.get(&layout::closed_key(run)).await.map_err(store_failed)?.is_some() => {
+            "its master died; dayfly reap ended what was left".to_owned()
+        }
         None => format!(
-            "{}, master {} was seen {age} ago on {} (process {}) and does not live on this machine",
+            "{}, master {} was seen {age} ago on {} (process {}) and does not live on this machine; dayfly resume {run} takes over",
             beat.phase, beat.epoch, beat.host, beat.pid
         ),
     })

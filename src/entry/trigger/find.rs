@@ -67,6 +67,16 @@ pub async fn load_receipt(store: &dyn Store, run: &RunId) -> Result<Option<Recei
     }
 }
 
+/// Refuses a run that ended without a receipt: its master died, and what it left was ended.
+pub async fn refuse_reaped(store: &dyn Store, run: &RunId) -> Result<(), Problem> {
+    match store.get(&layout::closed_key(run)).await.map_err(store_failed)? {
+        None => Ok(()),
+        Some(_) => Err(Problem::failed(format!(
+            "run {run} was ended by dayfly reap after its master had died: nothing is left to go on with; its logs and the results that came home are in the store"
+        ))),
+    }
+}
+
 /// The store's error as a command's.
 pub fn store_failed(error: StoreError) -> Problem {
     Problem::Failed(anyhow::Error::new(error))

@@ -20,7 +20,7 @@ mod work;
 pub use binaries::Executables;
 pub use clock::SystemWorld;
 pub use create::{create, new_run_id};
-pub use find::{find_run, load_receipt, load_spec, store_failed};
+pub use find::{find_run, load_receipt, load_spec, refuse_reaped, store_failed};
 pub use launch::launch;
 pub use lock::MasterLock;
 pub use order::{Order, Place};

@@ -7,8 +7,8 @@ use super::order::Order;
 use crate::core::records::{CloudKind, ClusterSpec};
 use crate::core::source::{Diagnostic, Severity, SourceMap};
 use crate::entry::exit::Problem;
-use crate::run::engine::Workspace;
 use crate::language::playbook::{self, Playbook, PlaybookForm};
+use crate::run::engine::Workspace;
 
 /// A playbook that may run, and what it runs on.
 pub struct Reading {
@@ -69,17 +69,17 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
 }
 
 /// The inventory's text as the spec keeps it; its problems go to the others.
-fn read_inventory(
-    sources: &SourceMap,
-    path: &Path,
-    problems: &mut Vec<Diagnostic>,
-) -> Result<String, Problem> {
+fn read_inventory(sources: &SourceMap, path: &Path, problems: &mut Vec<Diagnostic>) -> Result<String, Problem> {
     let name = path.to_string_lossy();
     if name.contains(',') && !path.exists() {
         let (_, found) = playbook::load_inventory(&Workspace, sources, path);
         problems.extend(found);
         // A list of hosts is an INI file with one host a line.
-        return Ok(name.split(',').map(str::trim).filter(|host| !host.is_empty()).fold(String::new(), |text, host| text + host + "\n"));
+        return Ok(name
+            .split(',')
+            .map(str::trim)
+            .filter(|host| !host.is_empty())
+            .fold(String::new(), |text, host| text + host + "\n"));
     }
     let bytes = std::fs::read(path)
         .map_err(|error| Problem::Usage(format!("cannot read the inventory {}: {error}", path.display())))?;

@@ -1,6 +1,6 @@
 //! The master in this process: everything that the engine is given, and everything that listens to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::lock::MasterLock;
 use super::places;
 use super::signals::{Wish, wishes};
 use super::state::StateFolder;
-use crate::core::event::Event;
+use crate::core::event::{Event, EventKind};
 use crate::core::ids::RunId;
 use crate::core::records::{Receipt, Spec};
 use crate::core::timing::ms;
@@ -58,7 +58,13 @@ pub async fn work(
     let (stop, stopped) = watch::channel(Stop::No);
     let live = LiveWriter::start(store.clone(), run.clone(), ms(spec.timing.live_flush_ms));
     let lease_ms = spec.timing.lease_ms;
-    let showing = tokio::spawn(show(received, live, sight, stop, run.clone(), lease_ms));
+    let showing = tokio::spawn(show(
+        received,
+        live,
+        sight,
+        stop,
+        Run { run: run.clone(), lease_ms, workspace: workspace.clone() },
+    ));
     let master = Master {
         spec,
         store,
@@ -106,14 +112,29 @@ async fn workspace(store: &dyn Store, state: &StateFolder, spec: &Spec) -> Resul
     Ok(unpacked.await.context("unpack the bundle")?.context("unpack the bundle")?)
 }
 
+/// What showing a run needs to know of it.
+struct Run {
+    run: RunId,
+    lease_ms: u64,
+    workspace: PathBuf,
+}
+
+/// People know their playbook by its own name, not by where a master unpacked it.
+fn as_written(event: &mut Event, workspace: &Path) {
+    if let EventKind::TaskStarted { place, .. } = &mut event.kind
+        && let Some(rest) = workspace.to_str().and_then(|folder| place.strip_prefix(folder))
+    {
+        *place = rest.trim_start_matches('/').to_owned();
+    }
+}
+
 /// Shows and writes every event until the engine is done, and carries a person's wishes to it.
 async fn show(
     mut events: mpsc::UnboundedReceiver<Event>,
     live: LiveWriter,
     sight: Sight,
     stop: watch::Sender<Stop>,
-    run: RunId,
-    lease_ms: u64,
+    of: Run,
 ) {
     let (mut reporter, mut wishes) = match sight {
         Sight::Terminal(reporter) => (Some(reporter), wishes().ok()),
@@ -124,7 +145,8 @@ async fn show(
     loop {
         tokio::select! {
             event = events.recv() => {
-                let Some(event) = event else { break };
+                let Some(mut event) = event else { break };
+                as_written(&mut event, &of.workspace);
                 live.event(&event);
                 if let Some(reporter) = &mut reporter {
                     reporter.event(&event);
@@ -146,7 +168,7 @@ async fn show(
                         let _ = stop.send(Stop::Cancel { by: by.to_owned() });
                         continue;
                     }
-                    leave(reporter.as_deref_mut(), &run, lease_ms);
+                    leave(reporter.as_deref_mut(), &of.run, of.lease_ms);
                 }
             },
         }

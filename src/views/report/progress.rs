@@ -32,7 +32,7 @@ impl Progress {
         run.enable_steady_tick(Duration::from_millis(250));
         let template =
             if colored { "  {prefix:14!} {bar:10.green/dim} {wide_msg}" } else { "  {prefix:14!} {bar:10} {wide_msg}" };
-        let style = ProgressStyle::with_template(template).ok().map(|style| style.progress_chars("=> "));
+        let style = ProgressStyle::with_template(template).ok().map(|style| style.progress_chars("=>-"));
         Self { bars, run, plays: BTreeMap::new(), course: Course::default(), style }
     }
 
@@ -93,8 +93,11 @@ impl Drop for Progress {
 }
 
 fn run_line(course: &Course, now: i64) -> String {
+    if course.started_ms == 0 {
+        return "starting".to_owned();
+    }
     let elapsed = duration_text(u64::try_from(now - course.started_ms).unwrap_or_default());
-    let mut parts = vec![format!("{} {elapsed}", if course.name.is_empty() { "run" } else { &course.name })];
+    let mut parts = vec![format!("{} {elapsed}", course.name)];
     let (ready, gone) = (course.workers_in("ready"), course.workers_in("gone"));
     if course.declared > 0 {
         let mut workers = format!("workers {ready}/{}", course.declared);

@@ -98,27 +98,6 @@ pub enum Record {
         /// True where `value` is sealed text.
         sealed: bool,
     },
-    /// W. The items of a loop.
-    LoopExpanded {
-        /// Task key of one host.
-        key: String,
-        /// The items.
-        items: Vec<Value>,
-    },
-    /// W. Which host runs a `run_once` task.
-    OnceChosen {
-        /// Task key.
-        key: String,
-        /// The host.
-        host: HostName,
-    },
-    /// W. The batches of a play with `serial`.
-    BatchPlanned {
-        /// Play index.
-        play: u32,
-        /// Host names of each batch.
-        batches: Vec<Vec<HostName>>,
-    },
     /// W. A timeout or loss that the master judged for a step.
     StepJudged {
         /// The step.

@@ -1,1 +1,30 @@
 //! From an event to a spec and a master.
+//!
+//! `read` refuses a bad playbook before anything exists; `create` writes the frozen order once; `work` is the master in
+//! this process, `launch` one that lives on without it.
+
+mod binaries;
+mod clock;
+mod create;
+mod find;
+mod hosts;
+mod launch;
+mod lock;
+mod order;
+mod places;
+mod read;
+mod signals;
+mod state;
+mod work;
+
+pub use binaries::Executables;
+pub use clock::SystemWorld;
+pub use create::{create, new_run_id};
+pub use find::{find_run, load_receipt, load_spec, store_failed};
+pub use launch::launch;
+pub use lock::MasterLock;
+pub use order::{Order, Place};
+pub use places::cloud_of;
+pub use read::{Reading, read};
+pub use state::StateFolder;
+pub use work::{Sight, living, work};

@@ -1,5 +1,9 @@
 //! Where workers come from: a few verbs, each of which can be repeated under its key.
 
+pub mod host_key;
+pub mod inventory;
+pub mod local;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 

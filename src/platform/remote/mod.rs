@@ -1,5 +1,14 @@
 //! The way to a worker: one SSH connection, one channel, the agent at its end.
 
+mod agent_link;
+mod connection;
+mod connector;
+mod failure;
+mod settings;
+mod ssh_config;
+mod transfer;
+mod transport;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +21,9 @@ use crate::core::ids::{Epoch, HostSlot, RunId, StepKey};
 use crate::core::records::{StepOrder, StepOutcome};
 use crate::core::timing::Timing;
 use crate::platform::cloud::Reach;
+
+pub use connector::SshConnector;
+pub use settings::{SshSettings, control_directory};
 
 /// A piece of a step's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +116,20 @@ pub trait Link: Send + Sync {
         from: u64,
         output: mpsc::Sender<OutputChunk>,
     ) -> Result<StepOutcome, LinkError>;
+    /// Follows a step that the worker knows from an offset: the rest of its output, then its outcome.
+    async fn attach(
+        &self,
+        key: &StepKey,
+        from: u64,
+        output: mpsc::Sender<OutputChunk>,
+    ) -> Result<StepOutcome, LinkError>;
     /// Ends a step's whole process tree.
     async fn cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError>;
     /// These outcomes and outputs are safe: their folders may be pruned.
     async fn acknowledge(&self, keys: &[StepKey]) -> Result<(), LinkError>;
+    /// The output of a running step is safe up to an offset that a chunk gave: the worker may forget it. Without this a
+    /// step with more output than a worker keeps loses the middle of it on a broken connection.
+    async fn acknowledge_output(&self, key: &StepKey, offset: u64) -> Result<(), LinkError>;
     /// Brings a file of this machine to the worker, to be used by a step as `files/<sha256>` (see `StepOrder.args`);
     /// nothing is sent where the worker has it. Returns the absolute path there.
     async fn put(&self, file: &Path, sha256: &str) -> Result<String, LinkError>;

@@ -1,10 +1,18 @@
 //! The store outlives the run: a directory (or an S3 prefix) with create-once, and the journal on top of it, whose
 //! segments are the fence between masters.
 
+mod directory;
+pub mod journal;
+pub mod layout;
+mod memory;
+
 use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub use directory::{DirectoryStore, open};
+pub use memory::MemoryStore;
 
 /// What `create` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +35,7 @@ pub struct Listed {
 }
 
 /// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be reached or refuses; `retry` says whether trying again may help.
     #[error("{operation} {key:?} in the store: {why}")]

@@ -3,10 +3,41 @@
 //! A module gets typed arguments and a [`Context`], and returns Ansible's return values. It runs in the step's
 //! supervisor, as the user that `become` asks for.
 
+mod arguments;
+mod attributes;
+mod command;
+mod content_diff;
+mod copy;
+mod digest;
+mod dispatch;
+mod failure;
+mod file;
+mod find;
+mod inode;
+mod line_edit;
+mod lineinfile;
+mod mode;
+mod moment;
+mod pattern;
+mod ping;
+mod place;
+mod python_regex;
+mod raw;
+#[cfg(test)]
+mod rehearsal;
+mod script;
+mod search_path;
+mod slurp;
+mod staged;
+mod stat;
+mod words;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+
+pub use dispatch::run;
 
 /// A program that a module wants to run. The supervisor owns the process: its group, timeout, output and end.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,82 @@
+//! `--store` and RUN: where records are, and which run is meant.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Ended;
+use crate::core::ids::RunId;
+use crate::entry::exit::Problem;
+use crate::entry::trigger::{StateFolder, find_run, store_failed};
+use crate::platform::store::{self, Store};
+
+/// Where records are.
+#[derive(Args, Clone, Debug)]
+pub struct StoreArguments {
+    /// Folder (or, later, s3:// prefix) that holds all runs; default: $XDG_STATE_HOME/dayfly
+    #[arg(long, value_name = "STORE", env = "DAYFLY_STORE")]
+    store: Option<String>,
+}
+
+/// A run and its store.
+#[derive(Args, Clone, Debug)]
+pub struct RunArguments {
+    /// A run's id, the beginning of one, or `last`
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// An open store and this machine's own folder.
+pub struct Place {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What this machine keeps.
+    pub state: StateFolder,
+}
+
+impl StoreArguments {
+    /// Opens the store.
+    pub fn open(&self) -> Result<Place, Problem> {
+        let state = StateFolder::of_user()?;
+        let location = match &self.store {
+            Some(given) if given.is_empty() => return Err(Problem::Usage("--store is empty".to_owned())),
+            Some(given) => given.clone(),
+            None => state.default_store(),
+        };
+        Ok(Place { store: store::open(&location).map_err(store_failed)?, state })
+    }
+}
+
+impl RunArguments {
+    /// Opens the store and finds the run.
+    pub async fn open(&self) -> Result<(Place, RunId), Problem> {
+        let place = self.store.open()?;
+        let run = find_run(place.store.as_ref(), &self.run).await?;
+        Ok((place, run))
+    }
+}
+
+impl Place {
+    /// Brings the run database up to date; it is a projection, so what fails here is only said.
+    pub async fn project(&self, run: &RunId) {
+        let path = self.state.database(&self.store.location());
+        let projected = async {
+            let database = crate::views::rundb::Database::open(&path).await?;
+            database.project(self.store.as_ref(), run).await
+        };
+        if let Err(error) = projected.await {
+            super::screen::remark(&format!("[WARNING]: the run database {} is behind: {error}", path.display()));
+        }
+    }
+    /// The end of a run that this process saw to its end: database, proof, exit code.
+    pub async fn finish(&self, receipt: &crate::core::records::Receipt) -> Ended {
+        let closed = crate::entry::reap::close_after_receipt(self.store.as_ref(), &self.state, receipt).await;
+        self.project(&receipt.run).await;
+        if let Err(problem) = closed {
+            super::screen::remark(&format!("[WARNING]: run {} is not closed yet: {problem}", receipt.run));
+        }
+        Ok(crate::entry::exit::code_of_run(receipt.exit))
+    }
+}

@@ -1,0 +1,34 @@
+//! `dayfly run`: the master is this process.
+
+use clap::Args;
+
+use super::order::{OrderArguments, ReportArguments, Who};
+use super::place::StoreArguments;
+use super::{Ended, screen};
+use crate::entry::trigger::{Executables, Sight, create, new_run_id, read, work};
+
+/// Flags of `run`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    order: OrderArguments,
+    #[command(flatten)]
+    report: ReportArguments,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// Creates a run and works on it until it is over.
+pub async fn run(arguments: Arguments) -> Ended {
+    let order = arguments.order.order(Who::Here, arguments.report.verbose)?;
+    let place = arguments.store.open()?;
+    let programs = Executables::find()?;
+    let reading = read(&order)?;
+    if !reading.warnings.is_empty() {
+        screen::remark(&reading.warnings);
+    }
+    let spec = create(place.store.as_ref(), &place.state, new_run_id(), &order, &reading, &programs).await?;
+    let sight = Sight::Terminal(Box::new(screen::reporter(&arguments.report, false)));
+    let receipt = work(place.store.clone(), &place.state, &programs, spec, "launch", sight).await?;
+    place.finish(&receipt).await
+}

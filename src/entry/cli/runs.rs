@@ -1,0 +1,73 @@
+//! `dayfly runs`: what the store knows, youngest first.
+
+use clap::Args;
+
+use super::place::{Place, StoreArguments};
+use super::{Ended, screen};
+use crate::core::ids::RunId;
+use crate::core::records::Outcome;
+use crate::entry::exit::{self, Problem};
+use crate::entry::trigger::{MasterLock, load_receipt, load_spec, store_failed};
+use crate::platform::store::layout;
+use crate::views::report::duration_text;
+
+/// Flags of `runs`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// At most so many
+    #[arg(short = 'n', long, default_value_t = 20)]
+    number: usize,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+/// One line a run.
+pub async fn run(arguments: Arguments) -> Ended {
+    let place = arguments.store.open()?;
+    let days = place.store.list(layout::INDEX_DAY, None).await.map_err(store_failed)?;
+    if days.is_empty() {
+        screen::remark(&format!("there is no run yet in the store {}", place.store.location()));
+        return Ok(exit::SUCCESS);
+    }
+    let mut text = format!("{:<26}  {:<19}  {:<14}  {:>8}  {}\n", "RUN", "STARTED (UTC)", "STATE", "TOOK", "PLAYBOOK");
+    for listed in days.iter().rev().take(arguments.number) {
+        if let Some(run) = listed.key.rsplit('/').next().map(RunId::new) {
+            text.push_str(&line(&place, &run).await);
+        }
+    }
+    screen::say(&text);
+    Ok(exit::SUCCESS)
+}
+
+async fn line(place: &Place, run: &RunId) -> String {
+    match parts(place, run).await {
+        Ok((started, state, took, name)) => format!("{run:<26}  {started:<19}  {state:<14}  {took:>8}  {name}\n"),
+        Err(problem) => format!("{run:<26}  {problem}\n"),
+    }
+}
+
+async fn parts(place: &Place, run: &RunId) -> Result<(String, String, String, String), Problem> {
+    let store = place.store.as_ref();
+    let spec = load_spec(store, run).await?;
+    let started = jiff::Timestamp::from_millisecond(spec.created_ms).unwrap_or_default();
+    let started = started.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let (state, took) = match load_receipt(store, run).await? {
+        Some(receipt) => {
+            let word = match receipt.outcome {
+                Outcome::Succeeded => "succeeded",
+                Outcome::Failed => "failed",
+                Outcome::Cancelled => "cancelled",
+                Outcome::Expired => "expired",
+                Outcome::Unproven => "unproven",
+            };
+            let took = u64::try_from(receipt.ended_ms - receipt.started_ms).unwrap_or_default();
+            (word.to_owned(), duration_text(took))
+        }
+        None if MasterLock::holder(&place.state.lock(run)).is_some() => ("running".to_owned(), String::new()),
+        None if store.get(&layout::closed_key(run)).await.map_err(store_failed)?.is_some() => {
+            ("reaped".to_owned(), String::new())
+        }
+        None => ("no master here".to_owned(), String::new()),
+    };
+    Ok((started, state, took, spec.name))
+}

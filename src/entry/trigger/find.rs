@@ -1,0 +1,98 @@
+//! RUN on the command line: an id, a unique prefix, or `last`.
+
+use anyhow::Context as _;
+
+use crate::core::ids::RunId;
+use crate::core::records::{FORMAT_VERSION, Receipt, Spec};
+use crate::entry::exit::Problem;
+use crate::platform::store::{Store, StoreError, layout};
+
+/// The run that a text means.
+pub async fn find_run(store: &dyn Store, text: &str) -> Result<RunId, Problem> {
+    let days = store.list(layout::INDEX_DAY, None).await.map_err(store_failed)?;
+    // Ids sort by their time, days by their date: the last key is the youngest run.
+    let runs: Vec<&str> = days.iter().filter_map(|listed| listed.key.rsplit('/').next()).collect();
+    if text == "last" {
+        let last = days.iter().max_by(|a, b| a.key.cmp(&b.key)).and_then(|listed| listed.key.rsplit('/').next());
+        return last.map(RunId::new).ok_or_else(|| nothing_there(store));
+    }
+    let wanted = text.to_lowercase();
+    if runs.contains(&wanted.as_str()) {
+        return Ok(RunId::new(wanted));
+    }
+    let matching: Vec<&str> = runs.iter().copied().filter(|run| run.starts_with(&wanted)).collect();
+    match matching.as_slice() {
+        [one] if !wanted.is_empty() => Ok(RunId::new(*one)),
+        [] if runs.is_empty() => Err(nothing_there(store)),
+        [] => Err(Problem::failed(format!(
+            "there is no run {text:?} in the store {}; dayfly runs lists them",
+            store.location()
+        ))),
+        many => Err(Problem::failed(format!(
+            "{text:?} may be any of {} runs: {}; give more of the id",
+            many.len(),
+            many.iter().take(5).copied().collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+fn nothing_there(store: &dyn Store) -> Problem {
+    Problem::failed(format!("there is no run yet in the store {}", store.location()))
+}
+
+/// The frozen order of a run.
+pub async fn load_spec(store: &dyn Store, run: &RunId) -> Result<Spec, Problem> {
+    let bytes = store.get(&layout::spec_key(run)).await.map_err(store_failed)?;
+    let bytes =
+        bytes.ok_or_else(|| Problem::failed(format!("run {run} has no spec in the store {}", store.location())))?;
+    let spec: Spec = serde_json::from_slice(&bytes).with_context(|| format!("read the spec of run {run}"))?;
+    if spec.v == FORMAT_VERSION {
+        Ok(spec)
+    } else {
+        Err(Problem::failed(format!("run {run} has a spec of version {}; this dayfly reads {FORMAT_VERSION}", spec.v)))
+    }
+}
+
+/// The last word of a run's master, if it was said.
+pub async fn load_receipt(store: &dyn Store, run: &RunId) -> Result<Option<Receipt>, Problem> {
+    let Some(bytes) = store.get(&layout::receipt_key(run)).await.map_err(store_failed)? else { return Ok(None) };
+    let receipt: Receipt = serde_json::from_slice(&bytes).with_context(|| format!("read the receipt of run {run}"))?;
+    if receipt.v == FORMAT_VERSION {
+        Ok(Some(receipt))
+    } else {
+        Err(Problem::failed(format!(
+            "run {run} has a receipt of version {}; this dayfly reads {FORMAT_VERSION}",
+            receipt.v
+        )))
+    }
+}
+
+/// The store's error as a command's.
+pub fn store_failed(error: StoreError) -> Problem {
+    Problem::Failed(anyhow::Error::new(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::platform::store::DirectoryStore;
+
+    #[tokio::test]
+    async fn ids_prefixes_and_last_find_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DirectoryStore::new(folder.path());
+        assert!(find_run(&store, "last").await.is_err());
+        for (day, run) in [("2026-01-02", "01jb"), ("2026-01-01", "01ja"), ("2026-01-01", "01jaz")] {
+            store.create(&layout::index_day_key(day, &RunId::new(run)), Bytes::new()).await.unwrap();
+        }
+        assert_eq!(find_run(&store, "last").await.unwrap().as_str(), "01jb");
+        assert_eq!(find_run(&store, "01JA").await.unwrap().as_str(), "01ja");
+        assert_eq!(find_run(&store, "01jb").await.unwrap().as_str(), "01jb");
+        let unclear = find_run(&store, "01j").await.unwrap_err().to_string();
+        assert!(unclear.contains("any of 3 runs"), "{unclear}");
+        assert!(find_run(&store, "").await.is_err());
+        assert!(find_run(&store, "zz").await.unwrap_err().to_string().contains("dayfly runs"));
+    }
+}

@@ -1,0 +1,174 @@
+//! The master in this process: everything that the engine is given, and everything that listens to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, watch};
+
+use super::binaries::Executables;
+use super::clock::SystemWorld;
+use super::find::store_failed;
+use super::lock::MasterLock;
+use super::places;
+use super::signals::{Wish, wishes};
+use super::state::StateFolder;
+use crate::core::event::Event;
+use crate::core::ids::RunId;
+use crate::core::records::{Receipt, Spec};
+use crate::core::timing::ms;
+use crate::entry::exit::{CANCELLED, Problem};
+use crate::platform::bundle;
+use crate::platform::store::{Store, layout};
+use crate::run::engine::{self, Master, Stop};
+use crate::views::report::{LiveWriter, Reporter, duration_text};
+
+/// Who watches a run beside the store.
+pub enum Sight {
+    /// The terminal of this process.
+    Terminal(Box<Reporter>),
+    /// Nobody: a detached master, whose events go to the store alone.
+    Detached,
+}
+
+/// Works on a run until it is over, as its next master. Refused while another master of this machine lives.
+pub async fn work(
+    store: Arc<dyn Store>,
+    state: &StateFolder,
+    programs: &Executables,
+    spec: Spec,
+    why: &str,
+    sight: Sight,
+) -> Result<Receipt, Problem> {
+    let run = spec.run.clone();
+    let _lock = match MasterLock::take(&state.lock(&run))? {
+        Ok(lock) => lock,
+        Err(pid) => return Err(living(&run, pid)),
+    };
+    let workspace = workspace(store.as_ref(), state, &spec).await?;
+    let scratch = tempfile::Builder::new()
+        .prefix("scratch-")
+        .tempdir_in(state.work(&run))
+        .context("make a folder for temporary files")?;
+    let world = Arc::new(SystemWorld);
+    let cloud = places::cloud_of(&spec, state, programs)?;
+    let connector = places::connector_of(&spec, store.as_ref(), scratch.path(), programs).await?;
+    let (events, received) = mpsc::unbounded_channel();
+    let (stop, stopped) = watch::channel(Stop::No);
+    let live = LiveWriter::start(store.clone(), run.clone(), ms(spec.timing.live_flush_ms));
+    let lease_ms = spec.timing.lease_ms;
+    let showing = tokio::spawn(show(received, live, sight, stop, run.clone(), lease_ms));
+    let master = Master {
+        spec,
+        store,
+        cloud,
+        connector,
+        world,
+        workspace,
+        scratch: scratch.path().to_owned(),
+        why: why.to_owned(),
+        events,
+        stop: stopped,
+    };
+    let ended = engine::run(master).await;
+    // The engine's sender is gone now: the last events are shown and written before anything else is said.
+    showing.await.context("show the events")?;
+    ended.map_err(|error| Problem::Failed(anyhow::Error::new(error).context(format!("work on run {run}"))))
+}
+
+/// What is said where a run has a living master.
+pub fn living(run: &RunId, pid: u32) -> Problem {
+    Problem::failed(format!(
+        "run {run} is being worked on by the master with process id {pid}; watch it with dayfly attach {run}, end it with dayfly cancel {run}"
+    ))
+}
+
+/// The bundle, unpacked once for all masters of this machine: files that steps on the master wrote stay.
+async fn workspace(store: &dyn Store, state: &StateFolder, spec: &Spec) -> Result<PathBuf, Problem> {
+    let folder = state.work(&spec.run);
+    let workspace = folder.join("workspace");
+    if workspace.is_dir() {
+        return Ok(workspace);
+    }
+    let bytes = store.get(&layout::bundle_key(&spec.bundle)).await.map_err(store_failed)?;
+    let bytes = bytes.ok_or_else(|| Problem::failed(format!("the bundle of run {} is not in the store", spec.run)))?;
+    let unpacked = tokio::task::spawn_blocking(move || -> anyhow::Result<PathBuf> {
+        let unfinished = folder.join("unfinished");
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        bundle::unpack(&bytes, &unfinished)?;
+        std::fs::rename(&unfinished, &workspace)?;
+        Ok(workspace)
+    });
+    Ok(unpacked.await.context("unpack the bundle")?.context("unpack the bundle")?)
+}
+
+/// Shows and writes every event until the engine is done, and carries a person's wishes to it.
+async fn show(
+    mut events: mpsc::UnboundedReceiver<Event>,
+    live: LiveWriter,
+    sight: Sight,
+    stop: watch::Sender<Stop>,
+    run: RunId,
+    lease_ms: u64,
+) {
+    let (mut reporter, mut wishes) = match sight {
+        Sight::Terminal(reporter) => (Some(reporter), wishes().ok()),
+        Sight::Detached => (None, wishes().ok()),
+    };
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.recv() => {
+                let Some(event) = event else { break };
+                live.event(&event);
+                if let Some(reporter) = &mut reporter {
+                    reporter.event(&event);
+                }
+            }
+            _ = tick.tick(), if reporter.is_some() => {
+                if let Some(reporter) = &mut reporter {
+                    reporter.tick();
+                }
+            }
+            Some(wish) = wished(&mut wishes) => match wish {
+                Wish::Detach => {
+                    if let Some(reporter) = &mut reporter {
+                        reporter.detach();
+                    }
+                }
+                Wish::Stop(by) => {
+                    if *stop.borrow() == Stop::No {
+                        let _ = stop.send(Stop::Cancel { by: by.to_owned() });
+                        continue;
+                    }
+                    leave(reporter.as_deref_mut(), &run, lease_ms);
+                }
+            },
+        }
+    }
+    live.finish().await;
+}
+
+async fn wished(wishes: &mut Option<mpsc::UnboundedReceiver<Wish>>) -> Option<Wish> {
+    match wishes {
+        Some(wishes) => wishes.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The second Ctrl-C: the master ends as it stands. Its workers notice by their leases; a resume finds them before.
+fn leave(reporter: Option<&mut Reporter>, run: &RunId, lease_ms: u64) -> ! {
+    if let Some(reporter) = reporter {
+        let lease = duration_text(lease_ms);
+        reporter.last_words(&format!(
+            "left in the middle: workers go on until their lease ends ({lease}), steps on them too\n\
+             dayfly resume {run} takes the run over; dayfly reap ends what is left"
+        ));
+    }
+    std::process::exit(i32::from(CANCELLED));
+}

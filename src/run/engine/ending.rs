@@ -1,0 +1,202 @@
+//! The end of a run, however it came: what is left is ended, the receipt is written once, the last record journaled.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::context::{Context, Engine};
+use super::dispatcher::Ended;
+use super::groups::{self, Home};
+use super::{EngineError, Stop};
+use crate::core::event::{EventKind, HostStats};
+use crate::core::ids::{HostName, HostSlot, InstanceId};
+use crate::core::records::{Collected, FORMAT_VERSION, Gone, Loss, Outcome, Receipt, Record, Resource};
+use crate::platform::cloud::InstanceState;
+use crate::platform::store::{Created, layout};
+
+/// What the dispatcher brings to the end.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) stats: IndexMap<HostName, HostStats>,
+    pub(super) homes: Vec<Home>,
+    pub(super) ended: Vec<Ended>,
+    pub(super) unresolved: Vec<InstanceId>,
+    /// What went wrong beside failed tasks.
+    pub(super) problems: Vec<String>,
+    pub(super) failed: bool,
+    pub(super) unreachable: bool,
+    pub(super) stopped: Option<String>,
+}
+
+/// Exit codes of a run (DESIGN, "Exit"): see `entry::exit`.
+const EXIT_FAILED: i32 = 2;
+const EXIT_UNREACHABLE: i32 = 4;
+const EXIT_UNPROVEN: i32 = 7;
+const EXIT_CANCELLED: i32 = 130;
+
+/// Ends what still lives and writes the receipt.
+pub(super) async fn close(context: &Arc<Context>, mut tally: Tally) -> Engine<Receipt> {
+    sweep(context, &mut tally).await?;
+    let (outcome, exit, message) = judge(context, &tally);
+    let receipt = Receipt {
+        v: FORMAT_VERSION,
+        run: context.spec.run.clone(),
+        name: context.spec.name.clone(),
+        outcome,
+        exit,
+        epochs: context.epoch.0,
+        started_ms: context.started_ms(),
+        ended_ms: context.world.unix_ms(),
+        resources: resources(context, &tally),
+        unresolved: tally.unresolved.clone(),
+        collected: tally.homes.iter().map(collected).collect(),
+        losses: tally.homes.iter().flat_map(losses).collect(),
+        recap: tally.stats.iter().map(|(host, stats)| (host.clone(), *stats)).collect(),
+        message: message.clone(),
+    };
+    crate::fault_point!(context.world, "ending.before_receipt");
+    let bytes = serde_json::to_vec_pretty(&receipt).map_err(|error| EngineError::Internal(error.to_string()))?;
+    let key = layout::receipt_key(&context.spec.run);
+    let receipt = match context.store.create(&key, bytes.into()).await? {
+        Created::New => receipt,
+        // An earlier epoch wrote it and died before it could say so.
+        Created::Exists => read_receipt(context).await?.unwrap_or(receipt),
+    };
+    context.journal.record(Record::RunEnded { outcome: name_of(receipt.outcome), exit: receipt.exit }).await?;
+    told(context, &receipt);
+    Ok(receipt)
+}
+
+/// The receipt, where there is one.
+pub(super) async fn read_receipt(context: &Context) -> Engine<Option<Receipt>> {
+    let key = layout::receipt_key(&context.spec.run);
+    let Some(bytes) = context.store.get(&key).await? else { return Ok(None) };
+    let receipt = serde_json::from_slice(&bytes);
+    receipt.map(Some).map_err(|error| EngineError::Internal(format!("{key} cannot be read: {error}")))
+}
+
+/// Tells the views of the end.
+pub(super) fn told(context: &Context, receipt: &Receipt) {
+    let result_files = receipt.collected.iter().map(|home| home.files).sum();
+    let results = if result_files > 0 {
+        format!("{}/{}", context.store.location(), layout::results_prefix(&context.spec.run))
+    } else {
+        String::new()
+    };
+    context.emit(EventKind::RunEnded {
+        outcome: receipt.outcome,
+        exit: receipt.exit,
+        message: receipt.message.clone(),
+        stats: receipt.recap.clone(),
+        elapsed_ms: (receipt.ended_ms - receipt.started_ms).max(0) as u64,
+        results,
+        result_files,
+        unresolved: receipt.unresolved.clone(),
+        ended: receipt.resources.iter().filter(|resource| resource.gone.is_some()).count() as u64,
+    });
+}
+
+/// Ends every machine of the run that is not proven gone, whoever asked for it.
+async fn sweep(context: &Arc<Context>, tally: &mut Tally) -> Engine<()> {
+    let found = context.cloud.sweep(&context.spec.run).await.map_err(EngineError::Cloud)?;
+    let left: Vec<(HostSlot, InstanceId)> = found
+        .into_iter()
+        .filter(|instance| instance.state != InstanceState::Terminated)
+        .map(|instance| (instance.slot, instance.id))
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let (ended, unresolved) = groups::end(context, &left).await?;
+    tally.unresolved.retain(|id| !ended.iter().any(|(_, gone, _)| gone == id));
+    tally.ended.extend(ended);
+    tally.unresolved.extend(unresolved);
+    tally.unresolved.sort();
+    tally.unresolved.dedup();
+    Ok(())
+}
+
+fn judge(context: &Context, tally: &Tally) -> (Outcome, i32, String) {
+    let failed = |stats: &HostStats| stats.failed > 0;
+    let lost = |stats: &HostStats| stats.unreachable > 0;
+    let names = |which: &dyn Fn(&HostStats) -> bool| {
+        let names: Vec<&str> =
+            tally.stats.iter().filter(|(_, stats)| which(stats)).map(|(host, _)| host.as_str()).collect();
+        names.join(", ")
+    };
+    if !tally.unresolved.is_empty() {
+        let ids: Vec<&str> = tally.unresolved.iter().map(InstanceId::as_str).collect();
+        return (Outcome::Unproven, EXIT_UNPROVEN, format!("not proven gone: {}", ids.join(", ")));
+    }
+    if let Some(why) = &tally.stopped {
+        return match *context.stop.borrow() {
+            Stop::Expired => (Outcome::Expired, EXIT_FAILED, why.clone()),
+            _ => (Outcome::Cancelled, EXIT_CANCELLED, why.clone()),
+        };
+    }
+    if let Some(problem) = tally.problems.first() {
+        return (Outcome::Failed, EXIT_FAILED, problem.clone());
+    }
+    if tally.unreachable {
+        return (Outcome::Failed, EXIT_UNREACHABLE, format!("unreachable: {}", names(&lost)));
+    }
+    if tally.failed {
+        return (Outcome::Failed, EXIT_FAILED, format!("failed: {}", names(&failed)));
+    }
+    (Outcome::Succeeded, 0, "every play came to its end".to_owned())
+}
+
+fn resources(context: &Context, tally: &Tally) -> Vec<Resource> {
+    let now = context.world.unix_ms();
+    let mut resources: Vec<Resource> = Vec::new();
+    for (slot, id, state) in &tally.ended {
+        if resources.iter().any(|known| known.id == *id) {
+            continue;
+        }
+        let at_ms = context.history.gone.get(id).map_or(now, |(_, at)| *at);
+        resources.push(Resource {
+            kind: "instance".to_owned(),
+            id: id.clone(),
+            slot: Some(slot.clone()),
+            intent: format!("{}/{}", context.spec.run, slot.host),
+            gone: Some(Gone { api: "describe".to_owned(), state: state.clone(), request_id: None, at_ms }),
+        });
+    }
+    for id in &tally.unresolved {
+        resources.push(Resource {
+            kind: "instance".to_owned(),
+            id: id.clone(),
+            slot: None,
+            intent: context.spec.run.to_string(),
+            gone: None,
+        });
+    }
+    resources
+}
+
+fn collected(home: &Home) -> Collected {
+    Collected {
+        slot: home.slot.clone(),
+        manifest: home.manifest_sha256.clone(),
+        files: home.manifest.results.len() as u64,
+        bytes: home.manifest.results.iter().map(|file| file.size).sum(),
+        complete: home.manifest.complete,
+    }
+}
+
+fn losses(home: &Home) -> Vec<Loss> {
+    let host = &home.slot;
+    home.manifest.gaps.iter().map(|gap| Loss { what: host.to_string(), why: gap.clone(), bytes: 0 }).collect()
+}
+
+/// An outcome's name as the records write it.
+fn name_of(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Expired => "expired",
+        Outcome::Unproven => "unproven",
+    }
+    .to_owned()
+}

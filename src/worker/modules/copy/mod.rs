@@ -1,0 +1,8 @@
+//! `copy` and `template` on the worker: the master has brought the content, or it is here already (`remote_src`).
+
+mod destination;
+mod placing;
+mod request;
+mod tree;
+
+pub use request::run;

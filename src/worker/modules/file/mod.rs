@@ -1,0 +1,9 @@
+//! `file`: what a path is, and whose. One file for each state that it can be asked to have.
+
+mod absent;
+mod directory;
+mod link;
+mod request;
+mod times;
+
+pub use request::run;

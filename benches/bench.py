@@ -48,8 +48,10 @@ class Hosts:
         for path in (self.key, host_key):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
         (top / "authorized_keys").write_text((top / "key.pub").read_text())
-        if os.geteuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)
+        # Debian's sshd wants this folder when it runs as root; what is made here is taken away again.
+        self.made = os.geteuid() == 0 and not os.path.isdir("/run/sshd")
+        if self.made:
+            os.makedirs("/run/sshd")
         public = host_key.with_suffix(".pub").read_text().split()
         known = []
         for index in range(count):
@@ -100,6 +102,8 @@ class Hosts:
             process.terminate()
         for process in self.processes:
             process.wait()
+        if self.made:
+            os.rmdir("/run/sshd")
 
 
 class Bench:

@@ -20,15 +20,18 @@ pub enum Flavour {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
-    #[serde(rename = "_raw_params")]
-    raw_params: Option<String>,
+    #[serde(alias = "_raw_params")]
     cmd: Option<String>,
     argv: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     chdir: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     executable: Option<String>,
     #[serde(default = "arguments::yes")]
     expand_argument_vars: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     creates: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     removes: Option<String>,
     stdin: Option<Value>,
     #[serde(default = "arguments::yes")]
@@ -40,7 +43,7 @@ struct Args {
 /// Runs the program, or says why it did not have to be.
 pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) -> Result<Returned, Failure> {
     let args: Args = arguments::read(args)?;
-    let text = args.raw_params.as_ref().or(args.cmd.as_ref()).filter(|text| !text.is_empty());
+    let text = args.cmd.as_ref().filter(|text| !text.is_empty());
     let argv: Option<Vec<String>> = args.argv.as_ref().map(|argv| argv.iter().map(as_text).collect());
     // What `cmd` returns: the text for a shell, words otherwise.
     let (cmd, command_words) = match (flavour, text, argv) {

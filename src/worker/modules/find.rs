@@ -21,6 +21,7 @@ struct Args {
     patterns: Vec<String>,
     #[serde(default)]
     excludes: Vec<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     contains: Option<String>,
     #[serde(default)]
     read_whole_file: bool,
@@ -46,6 +47,7 @@ struct Args {
     mode: Option<Value>,
     #[serde(default = "arguments::yes")]
     exact_mode: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     encoding: Option<String>,
     limit: Option<i64>,
 }

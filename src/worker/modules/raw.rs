@@ -9,8 +9,9 @@ use super::{Context, Program, Returned, arguments, command};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
-    #[serde(rename = "_raw_params")]
-    raw_params: String,
+    #[serde(alias = "_raw_params")]
+    cmd: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     executable: Option<String>,
 }
 
@@ -21,7 +22,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context) -> Result<Returned, 
         return Ok(Returned::from_iter([("skipped".to_owned(), json!(true)), ("changed".to_owned(), json!(false))]));
     }
     let shell = args.executable.unwrap_or_else(|| "/bin/sh".to_owned());
-    run_line(shell, args.raw_params, None, context)
+    run_line(shell, args.cmd, None, context)
 }
 
 /// Runs a line in a shell and returns what an action of Ansible's returns: no times, ends not stripped.

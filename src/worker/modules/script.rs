@@ -16,13 +16,15 @@ struct Args {
     #[serde(rename = "_script")]
     script: String,
     /// What the author wrote: the script's name and its arguments.
-    #[serde(default)]
+    #[serde(default, alias = "_raw_params")]
     cmd: String,
-    #[serde(rename = "_raw_params")]
-    raw_params: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     chdir: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     creates: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     removes: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     executable: Option<String>,
     #[serde(default = "arguments::yes", rename = "decrypt")]
     _decrypt: bool,
@@ -59,7 +61,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context) -> Result<Returned, 
         }
         return skipped("Check mode is not supported for this task.".to_owned());
     }
-    let written = args.raw_params.as_deref().unwrap_or(&args.cmd).trim();
+    let written = args.cmd.trim();
     let script = std::path::Path::new(&args.script);
     if args.executable.is_none() {
         std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o700))

@@ -32,6 +32,7 @@ const DONE_BY_MASTER: &[&str] = &[
 #[serde(deny_unknown_fields)]
 struct Args {
     dest: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     src: Option<String>,
     #[serde(default)]
     backup: bool,
@@ -43,6 +44,7 @@ struct Args {
     local_follow: bool,
     #[serde(default)]
     remote_src: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     validate: Option<String>,
     directory_mode: Option<Value>,
     #[serde(default, rename = "_files")]
@@ -161,15 +163,14 @@ fn from_worker(
                 source.shown, dest.shown
             )));
         }
-        let mut changed = tree::copy(&source.path, &base.path, local_follow, &placing.attributes, context.check)
-            .map_err(|error| {
-                Failure::uncaught(format!(
-                    "Failed to copy '{}' to '{}': {}",
-                    source.shown,
-                    base.shown,
-                    failure::errno(&error)
-                ))
-            })?;
+        let mut changed = tree::copy(&source.path, &base.path, local_follow, context.check).map_err(|error| {
+            Failure::uncaught(format!(
+                "Failed to copy '{}' to '{}': {}",
+                source.shown,
+                base.shown,
+                failure::errno(&error)
+            ))
+        })?;
         let root = if base.path.is_dir() { &base.path } else { &dest.path };
         if context.check {
             changed |= root.is_dir() && placing.attributes.apply(&shown.path, true, &mut Change::default())?;

@@ -1,5 +1,8 @@
 //! `command` and `shell`: a program of the author's, run only where `creates` and `removes` ask for it.
 
+use std::io;
+use std::path::Path;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -84,8 +87,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) ->
     }
     let chdir = args.chdir.as_ref().map(|chdir| Place::new(chdir, context));
     if let Some(chdir) = &chdir
-        && let Err(error) = std::fs::read_dir(&chdir.path)
-        && error.kind() != std::io::ErrorKind::PermissionDenied
+        && let Err(error) = can_enter(&chdir.path)
     {
         with_lines(&mut returned);
         return Err(Failure::returning(returned, "Unable to change directory before execution.")
@@ -168,6 +170,14 @@ pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) ->
     if end.rc == 0 { Ok(returned) } else { Err(Failure::returning(returned, "non-zero return code")) }
 }
 
+/// Whether a program could be started in a folder.
+fn can_enter(folder: &Path) -> io::Result<()> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
+    }
+    Ok(nix::unistd::access(folder, nix::unistd::AccessFlags::X_OK)?)
+}
+
 /// Adds `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.
 pub fn with_lines(returned: &mut Returned) {
     for name in ["stdout", "stderr"] {
@@ -248,6 +258,11 @@ mod tests {
         assert_eq!(result["msg"], "Error executing command.");
         let result = stage.run("command", json!({"cmd": "true", "chdir": "/no/such"}));
         assert_eq!(result["msg"], "Unable to change directory before execution.");
+        let result = stage.run("command", json!({"cmd": "true", "chdir": "/dev/null"}));
+        assert_eq!(
+            result["exception"],
+            "Unable to change directory before execution: [Errno 20] Not a directory: b'/dev/null'"
+        );
         let result = stage.run("command", json!({"cmd": "echo 'a"}));
         assert_eq!(result["msg"], "Task failed: Module failed: No closing quotation");
     }

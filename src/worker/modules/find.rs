@@ -307,7 +307,7 @@ fn quantity(what: &str, written: Option<&Value>, units: &[(char, i64)]) -> Resul
     };
     let unit = units.iter().find(|(letter, _)| text.ends_with(*letter));
     let (number, factor) =
-        unit.map_or((text.as_str(), 1), |(letter, factor)| (text.trim_end_matches(*letter), *factor));
+        unit.map_or((text.as_str(), 1), |(letter, factor)| (text.strip_suffix(*letter).unwrap_or(&text), *factor));
     match number.parse::<i64>().ok().and_then(|number| number.checked_mul(factor)) {
         Some(amount) if !number.starts_with('+') => Ok(Some(amount)),
         _ => Err(Failure::new(format!("failed to process {what}")).with(what, text)),

@@ -121,3 +121,27 @@ fn copies_within_the_machine() {
     let missing = stage.run("copy", json!({"src": "none", "dest": "f", "remote_src": true}));
     assert_eq!(missing["msg"], "Source none not found");
 }
+
+#[test]
+fn content_has_no_name_and_goes_into_no_folder() {
+    let mut stage = Rehearsal::new();
+    stage.diff = true;
+    let sent = stage.home().join("sent");
+    fs::write(&sent, "a").unwrap();
+    let mut args = json!({
+        "dest": "f", "_content": true, "_source_name": "content",
+        "_files": [{"source": sent, "relative": "", "mode": 420}],
+    });
+    let made = stage.run("copy", args.clone());
+    assert_eq!((&made["changed"], &made["diff"][0]["after_header"]), (&json!(true), &json!("f")));
+    args["dest"] = json!(".");
+    assert_eq!(stage.run("copy", args.clone())["msg"], "can not use content with a dir as dest");
+    args["dest"] = json!("g");
+    args["checksum"] = json!("0");
+    let refused = stage.run("copy", args);
+    assert_eq!(refused["msg"], "Copied file does not match the expected checksum. Transfer failed.");
+    assert!(!stage.home().join("g").exists());
+    let single = json!({"dest": ".", "_source_name": "files/named", "_files": [{"source": sent, "mode": "0600"}], "mode": "preserve"});
+    let made = stage.run("template", single);
+    assert_eq!((&made["dest"], &made["mode"]), (&json!("./named"), &json!("0600")));
+}

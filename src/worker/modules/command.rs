@@ -160,6 +160,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) ->
     let strip = |text: String| {
         if args.strip_empty_ends { text.trim_end_matches(['\r', '\n']).to_owned() } else { text }
     };
+    note_cut(&mut returned, end.cut);
     returned.insert("stdout".into(), strip(end.stdout).into());
     returned.insert("stderr".into(), strip(end.stderr).into());
     returned.insert("rc".into(), end.rc.into());
@@ -176,6 +177,13 @@ fn can_enter(folder: &Path) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
     }
     Ok(nix::unistd::access(folder, nix::unistd::AccessFlags::X_OK)?)
+}
+
+/// Says that the middle of the output was not kept; the step's log has all of it.
+pub fn note_cut(returned: &mut Returned, is_cut: bool) {
+    if is_cut {
+        returned.insert("output_cut".into(), true.into());
+    }
 }
 
 /// Adds `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.

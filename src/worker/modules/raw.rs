@@ -44,6 +44,7 @@ pub fn run_line(
         ("stderr".to_owned(), end.stderr.into()),
         ("changed".to_owned(), json!(true)),
     ]);
+    command::note_cut(&mut returned, end.cut);
     command::with_lines(&mut returned);
     if end.rc == 0 { Ok(returned) } else { Err(Failure::returning(returned, "non-zero return code")) }
 }
@@ -61,6 +62,9 @@ mod tests {
         assert_eq!((&result["failed"], &result["changed"]), (&json!(true), &json!(true)));
         let result = stage.run("raw", json!({"_raw_params": "x", "executable": "/bin/echo"}));
         assert_eq!(result["stdout"], "-c x\n");
+        assert_eq!(result.get("output_cut"), None);
+        let result = stage.run("raw", json!({"cmd": "head -c 2000000 /dev/zero"}));
+        assert_eq!(result["output_cut"], true);
         stage.check = true;
         let result = stage.run("raw", json!({"_raw_params": "echo hi"}));
         assert_eq!((&result["skipped"], result.get("stdout")), (&json!(true), None));

@@ -24,6 +24,8 @@ pub struct CheckInput<'a> {
     pub inventory: Option<&'a Inventory>,
     /// The names that `--extra-vars` defines.
     pub extra_vars: &'a BTreeSet<String>,
+    /// `--limit`
+    pub limit: Option<&'a str>,
     /// Reads files.
     pub files: &'a dyn Files,
     /// The files that were read.
@@ -51,6 +53,7 @@ pub fn check(input: CheckInput<'_>) -> Vec<Diagnostic> {
     };
     checker.gather_names();
     checker.playbook_vars();
+    checker.limit();
     checker.plays();
     checker.results();
     for problem in checker.reads.judged() {

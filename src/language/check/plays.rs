@@ -44,7 +44,7 @@ impl Checker<'_> {
             }
             Ok(_) => {}
             Err(error) => {
-                self.report(Diagnostic::error(Span::default(), format!("--limit: {error}")).label("this pattern"))
+                self.report(Diagnostic::error(Span::default(), format!("--limit: {error}")).label("this pattern"));
             }
         }
     }

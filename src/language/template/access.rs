@@ -176,9 +176,7 @@ pub(super) fn slice(value: &Val, start: &Val, stop: &Val, step: &Val) -> Outcome
             let items = items.borrow();
             Val::list(picks(items.len(), start, stop, step).into_iter().map(|at| items[at].clone()))
         }
-        Val::Tuple(items) => {
-            Val::tuple(picks(items.len(), start, stop, step).into_iter().map(|at| items[at].clone()))
-        }
+        Val::Tuple(items) => Val::tuple(picks(items.len(), start, stop, step).into_iter().map(|at| items[at].clone())),
         other => match other.iterate() {
             Ok(items) if other.is_sequence() => {
                 Val::list(picks(items.len(), start, stop, step).into_iter().map(|at| items[at].clone()))

@@ -52,11 +52,7 @@ impl Fault {
 
 impl From<Fault> for TemplateError {
     fn from(fault: Fault) -> Self {
-        Self {
-            undefined: fault.undef.is_some_and(|undef| !undef.captured),
-            message: fault.message,
-            range: fault.range,
-        }
+        Self { undefined: fault.undef.is_some_and(|undef| !undef.captured), message: fault.message, range: fault.range }
     }
 }
 

@@ -119,9 +119,7 @@ impl Machine {
                 interp::render(self, &Text::written(text)).unwrap_or_else(|fault| Val::Undef(fault.marker()))
             }
             Value::Array(items) => Val::list(items.iter().map(|item| self.written(item))),
-            Value::Object(pairs) => {
-                Val::dict(pairs.iter().map(|(key, value)| (Val::text(key), self.written(value))))
-            }
+            Value::Object(pairs) => Val::dict(pairs.iter().map(|(key, value)| (Val::text(key), self.written(value)))),
             other => Val::from_json(other),
         }
     }
@@ -214,7 +212,10 @@ impl Machine {
     pub fn host(&self, name: &str) -> Val {
         match self.scope.host(name) {
             Some(scope) => Val::thing(Thing::Host(name.to_owned(), scope.names())),
-            None => Val::missing(format!("host '{name}' is not in hostvars: {}", crate::language::template::python::repr::repr(&Val::text(name)))),
+            None => Val::missing(format!(
+                "host '{name}' is not in hostvars: {}",
+                crate::language::template::python::repr::repr(&Val::text(name))
+            )),
         }
     }
 }

@@ -168,6 +168,7 @@ fn is_omitted(value: &Value) -> bool {
 
 /// Whether a text begins and ends with delimiters.
 pub(super) fn whole_template(text: &str) -> bool {
-    ["{{", "{%", "{#"].iter().any(|start| text.starts_with(start)) && ["}}", "%}", "#}"].iter().any(|end| text.ends_with(end))
+    ["{{", "{%", "{#"].iter().any(|start| text.starts_with(start))
+        && ["}}", "%}", "#}"].iter().any(|end| text.ends_with(end))
         || text.starts_with("#jinja2:")
 }

@@ -90,7 +90,9 @@ impl Val {
             Value::Number(number) => Self::from_number(number),
             Value::String(text) => Self::text(text),
             Value::Array(items) => Self::list(items.iter().map(Self::from_json)),
-            Value::Object(pairs) => Self::dict(pairs.iter().map(|(key, value)| (Self::text(key), Self::from_json(value)))),
+            Value::Object(pairs) => {
+                Self::dict(pairs.iter().map(|(key, value)| (Self::text(key), Self::from_json(value))))
+            }
         }
     }
     /// A JSON number.

@@ -85,9 +85,11 @@ fn password_hash(machine: &Machine, args: &Args) -> Outcome<Val> {
     let rounds = args.size(4, usual_rounds)?;
     let secret = args.value().to_string();
     let hashed = if ident == "6" {
-        sha_crypt::Sha512Params::new(rounds).and_then(|params| sha_crypt::sha512_crypt_b64(secret.as_bytes(), salt.as_bytes(), &params))
+        sha_crypt::Sha512Params::new(rounds)
+            .and_then(|params| sha_crypt::sha512_crypt_b64(secret.as_bytes(), salt.as_bytes(), &params))
     } else {
-        sha_crypt::Sha256Params::new(rounds).and_then(|params| sha_crypt::sha256_crypt_b64(secret.as_bytes(), salt.as_bytes(), &params))
+        sha_crypt::Sha256Params::new(rounds)
+            .and_then(|params| sha_crypt::sha256_crypt_b64(secret.as_bytes(), salt.as_bytes(), &params))
     };
     match hashed {
         // 5000 is what no number means.
@@ -166,7 +168,11 @@ fn urlsplit(_: &Machine, args: &Args) -> Outcome<Val> {
     let (rest, fragment) = text.split_once('#').unwrap_or((&text, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (scheme, rest) = match rest.split_once(':') {
-        Some((scheme, after)) if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) && !scheme.is_empty() => (scheme, after),
+        Some((scheme, after))
+            if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) && !scheme.is_empty() =>
+        {
+            (scheme, after)
+        }
         _ => ("", rest),
     };
     let (netloc, path) = match rest.strip_prefix("//") {

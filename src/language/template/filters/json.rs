@@ -17,7 +17,8 @@ pub(super) const TABLE: &[Filter] = &[
     }),
     filter("tojson", &["value", "indent"], |_, args| {
         let text = dump(args, args.get(1).cloned(), true, None)?.to_string();
-        let safe = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
+        let safe =
+            text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
         Ok(Val::text(safe))
     }),
     filter("from_json", &["value", "profile", "**"], |_, args| {

@@ -41,7 +41,8 @@ impl Random {
         }
         let (mut i, mut j) = (1, 0);
         for _ in 0..SIZE.max(key.len()) {
-            state[i] = (state[i] ^ mix(state[i - 1]).wrapping_mul(1_664_525)).wrapping_add(key[j]).wrapping_add(j as u32);
+            state[i] =
+                (state[i] ^ mix(state[i - 1]).wrapping_mul(1_664_525)).wrapping_add(key[j]).wrapping_add(j as u32);
             i += 1;
             j = (j + 1) % key.len();
             if i >= SIZE {

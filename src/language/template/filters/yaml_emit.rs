@@ -78,8 +78,12 @@ impl Emitter<'_> {
         }
         match value.present()? {
             Val::Dict(pairs) => {
-                let mut pairs: Vec<(Val, Val)> =
-                    pairs.borrow().iter().filter(|(_, v)| !matches!(v, Val::Omit)).map(|(k, v)| (k.clone(), v.clone())).collect();
+                let mut pairs: Vec<(Val, Val)> = pairs
+                    .borrow()
+                    .iter()
+                    .filter(|(_, v)| !matches!(v, Val::Omit))
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
                 if self.style.sort {
                     // Keys of several types have no order; PyYAML leaves them as they are.
                     let mut sorted = pairs.clone();
@@ -338,12 +342,16 @@ fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digits = |from: usize, to: usize| bytes.get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
     let day = digits(0, 4) && bytes.get(4) == Some(&b'-');
-    day && bytes.len() >= 8 && (bytes.len() == 10 && digits(5, 7) && bytes[7] == b'-' && digits(8, 10)
-        || bytes.len() > 10 && text[5..].contains(':') && text[5..].bytes().all(|c| c.is_ascii_digit() || b"-:.TtZ+ \t".contains(&c)))
+    day && bytes.len() >= 8
+        && (bytes.len() == 10 && digits(5, 7) && bytes[7] == b'-' && digits(8, 10)
+            || bytes.len() > 10
+                && text[5..].contains(':')
+                && text[5..].bytes().all(|c| c.is_ascii_digit() || b"-:.TtZ+ \t".contains(&c)))
 }
 
 fn printable(c: char) -> bool {
-    matches!(c, '\n' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{1_0000}'..='\u{10_ffff}') && c != '\u{feff}'
+    matches!(c, '\n' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{1_0000}'..='\u{10_ffff}')
+        && c != '\u{feff}'
 }
 
 /// What a text allows, as libyaml's `yaml_emitter_analyze_scalar` finds.
@@ -362,7 +370,9 @@ impl Analysis {
         if text.starts_with("---") || text.starts_with("...") {
             (flow_bad, block_bad) = (true, true);
         }
-        let blank = |c: Option<&char>| c.is_none_or(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'));
+        let blank = |c: Option<&char>| {
+            c.is_none_or(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+        };
         for (at, c) in letters.iter().enumerate() {
             let next_blank = blank(letters.get(at + 1));
             let before_blank = at == 0 || blank(letters.get(at - 1));

@@ -76,7 +76,7 @@ fn launch_returns_and_the_master_lives_on() {
     scene.file("slow.yml", SLOW);
     scene.dayfly(&["launch", "slow.yml", "--local", "-e", "ticks=15"]).exits(0);
     let run = scene.run();
-    scene.dayfly(&["resume", "last"]).exits(1).tells("alive");
+    scene.dayfly(&["resume", "last"]).exits(1).tells("is being worked on");
     scene.dayfly(&["attach", "last"]).exits(0).says("After");
     assert_eq!(scene.results(&run).len(), 2);
     scene.is_closed(&run, "succeeded");
@@ -122,7 +122,7 @@ fn usage() {
     scene.dayfly(&["--help"]).exits(0).says("resume").says("Exit codes");
     scene.dayfly(&["--version"]).exits(0).says(env!("CARGO_PKG_VERSION"));
     scene.dayfly(&["show", "last"]).exits(1);
-    scene.dayfly(&["logs", "nosuchrun"]).exits(1).remarks("nosuchrun");
+    scene.dayfly(&["logs", "nosuchrun"]).exits(1).remarks("no run");
 }
 
 #[test]

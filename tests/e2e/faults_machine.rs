@@ -207,14 +207,12 @@ plays:
       - name: Full
         block:
           - name: Fill the disk
-            shell: cat /dev/zero > big
+            shell: cat /dev/zero > big; seq 1 200000; rm big; exit 1
           - name: Never
             shell: touch never.txt
         rescue:
-          - name: Speak although it is full
+          - name: Speak again
             shell: seq 1 200000
-          - name: Make room
-            shell: rm -f big
         always:
           - name: Go on
             shell: echo "{{ ansible_failed_task.name }}" > went-on.txt
@@ -226,6 +224,16 @@ results:
     let run = scene.run();
     assert_eq!(scene.results(&run)["work-0/went-on.txt"], b"Fill the disk\n");
     assert_eq!(scene.record(&run, "receipt.json")["outcome"], "succeeded");
+}
+
+#[test]
+fn a_disk_that_stays_full_fails_its_host_and_the_run_ends() {
+    let scene = Scene::new();
+    let mount = format!("mount -t tmpfs -o size=64m tmpfs {} && exec \"$@\"", scene.path("state"));
+    let scene = in_own_mounts(scene, &mount);
+    scene.file("p.yml", SLEEPY.replace("echo began > began.txt", "cat /dev/zero > big; exit 1"));
+    scene.dayfly(&["run", "p.yml", "--local"]).exits(2).tells("No space left on device");
+    assert_eq!(scene.record(&scene.run(), "receipt.json")["outcome"], "failed");
 }
 
 #[test]
@@ -241,7 +249,7 @@ fn a_full_store_ends_the_run_and_says_so() {
             "head -c 30000000 /dev/urandom | base64; head -c 30000000 /dev/urandom > big.txt",
         ),
     );
-    let ended = scene.dayfly(&["run", "p.yml", "--local", "-e", "ticks=3"]);
+    let ended = scene.start(&["run", "p.yml", "--local", "-e", "ticks=3"]).ends();
     assert!(ended.code == 1 || ended.code == 7, "{}", ended.whole());
     assert!(ended.stderr.contains("pace"), "it says that there is no space\n{}", ended.whole());
 }

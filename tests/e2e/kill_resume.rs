@@ -18,7 +18,7 @@ fn killed_at(nth: usize, fits: impl Fn(&Value) -> bool) {
     let killed = master.dies();
     assert_eq!(killed.code, -1, "it should have been killed in the middle\n{}", killed.whole());
 
-    let ended = scene.dayfly(&["resume", "last", "--output", "json"]).exits(0);
+    let ended = scene.start(&["resume", "last", "--output", "json"]).ends().exits(0);
     let run = scene.run();
     assert_eq!(pipeline::starts(&scene), pipeline::expected_starts(), "starts\n{}", ended.whole());
     assert_eq!(scene.results(&run), pipeline::expected_results(), "results\n{}", ended.whole());
@@ -98,7 +98,7 @@ fn three_times_in_a_row() {
         }
         master.dies();
     }
-    let ended = scene.dayfly(&["resume", "last", "--output", "json"]).exits(0);
+    let ended = scene.start(&["resume", "last", "--output", "json"]).ends().exits(0);
     assert_eq!(pipeline::starts(&scene), pipeline::expected_starts());
     pipeline::recap_is_right(&ended);
     scene.is_closed(&scene.run(), "succeeded");

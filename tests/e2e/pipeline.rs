@@ -138,7 +138,7 @@ fn comes_home_whole_and_leaves_nothing() {
     let scene = Scene::new();
     let words = command(&scene);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let ended = scene.dayfly(&words).exits(0);
+    let ended = scene.start(&words).ends().exits(0);
     recap_is_right(&ended);
 
     let run = scene.run();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -155,7 +156,10 @@ async fn connect(
     order: &LinkOrder,
     address: &str,
 ) -> Result<(Arc<Session>, Vec<PathBuf>), LinkError> {
-    let name = &sha256_hex(order.slot.to_string().as_bytes())[..16];
+    // A connection that is being closed still owns its files when the next one is opened.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{}-{count}", &sha256_hex(order.slot.to_string().as_bytes())[..16]);
     let config = settings.control_dir.join(format!("{name}.config"));
     let known_hosts = settings.control_dir.join(format!("{name}.hosts"));
     let connect_s = ms(order.timing.connect_ms).max(LEAST_PATIENCE).as_secs();
@@ -170,9 +174,13 @@ async fn connect(
     let check = if host_keys.is_empty() { users_check(&config, address).await } else { KnownHosts::Strict };
     let mut builder = SessionBuilder::default();
     builder.config_file(&config).known_hosts_check(check).control_directory(&settings.control_dir);
-    builder.control_persist(std::num::NonZeroUsize::new(IDLE_S).map_or_else(ControlPersist::default, ControlPersist::IdleFor));
-    let session =
-        builder.connect_mux(ssh_config::destination(&order.reach)).await.map_err(|error| failure::of_ssh(&error, address))?;
+    builder.control_persist(
+        std::num::NonZeroUsize::new(IDLE_S).map_or_else(ControlPersist::default, ControlPersist::IdleFor),
+    );
+    let session = builder
+        .connect_mux(ssh_config::destination(&order.reach))
+        .await
+        .map_err(|error| failure::of_ssh(&error, address))?;
     Ok((Arc::new(session), vec![config, known_hosts]))
 }
 
@@ -254,12 +262,7 @@ async fn answer(transport: &mut Transport, words: &Words) -> Result<String, Link
     })
 }
 
-async fn channel(
-    session: &Arc<Session>,
-    command: &str,
-    address: &str,
-    words: &Words,
-) -> Result<Transport, LinkError> {
+async fn channel(session: &Arc<Session>, command: &str, address: &str, words: &Words) -> Result<Transport, LinkError> {
     let mut child = Arc::clone(session)
         .arc_raw_command(command)
         .stdin(openssh::Stdio::piped())

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::follow::refusal;
 use super::folders::Base;
+use super::follow::refusal;
 use super::user::Account;
 use crate::core::ids::hex;
 use crate::core::wire::{GetChunk, PutChunk, PutReply};

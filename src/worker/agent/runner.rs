@@ -56,11 +56,7 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// Signals must be listened to: [`signals::install`].
-    pub fn new(
-        sink: &'a mut dyn Sink,
-        environment: BTreeMap<String, String>,
-        guard: Arc<Guard>,
-    ) -> io::Result<Self> {
+    pub fn new(sink: &'a mut dyn Sink, environment: BTreeMap<String, String>, guard: Arc<Guard>) -> io::Result<Self> {
         let children = children()?;
         Ok(Self { sink, environment, guard, children, held: Vec::new(), killed: false })
     }
@@ -78,6 +74,7 @@ impl<'a> Runner<'a> {
             command.current_dir(folder);
         }
         let child = command.spawn()?;
+        self.guard.adopt(child.id());
         let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), OOM_SCORE);
         Ok(child)
     }
@@ -95,7 +92,11 @@ impl Programs for Runner<'_> {
         let mut buffer = vec![0; PIECE];
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut take = |kind: Kind, data: &[u8]| {
-            if kind == Kind::Stdout { stdout.push(data) } else { stderr.push(data) }
+            if kind == Kind::Stdout {
+                stdout.push(data)
+            } else {
+                stderr.push(data)
+            }
             if program.is_main {
                 self.sink.push(kind, clock::unix_ms(), data);
             }

@@ -23,9 +23,8 @@ pub fn take(home: &Path) -> SampleReply {
 
 /// Total and free bytes of the disk that holds a path.
 pub fn room(path: &Path) -> (u64, u64) {
-    nix::sys::statvfs::statvfs(path).map_or((0, 0), |disk| {
-        (disk.blocks() * disk.fragment_size(), disk.blocks_available() * disk.fragment_size())
-    })
+    nix::sys::statvfs::statvfs(path)
+        .map_or((0, 0), |disk| (disk.blocks() * disk.fragment_size(), disk.blocks_available() * disk.fragment_size()))
 }
 
 fn meminfo(text: &str, name: &str) -> u64 {

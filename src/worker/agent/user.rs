@@ -24,9 +24,9 @@ pub struct Account {
 impl Account {
     /// Looks a user up.
     pub fn named(name: &str) -> io::Result<Self> {
-        User::from_name(name)?
-            .map(Self::from)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name:?} on this machine")))
+        User::from_name(name)?.map(Self::from).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name:?} on this machine"))
+        })
     }
 
     /// The user of this process; none where the database does not know it.

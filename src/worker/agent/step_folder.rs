@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
-use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, TMPFS_MAGIC, XFS_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -218,9 +218,11 @@ impl StepFolder {
 
     /// On the usual file systems the sync of a new file commits the names that lead to it; elsewhere each is synced.
     fn sync(&self, file: &File) -> io::Result<()> {
-        const JOURNALS: [FsType; 3] = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC];
-        let kind = fstatfs(file)?.filesystem_type();
-        if kind == TMPFS_MAGIC {
+        // ext4, XFS, Btrfs.
+        const JOURNALS: [u64; 3] = [0xEF53, 0x5846_5342, 0x9123_683E];
+        const TMPFS: u64 = 0x0102_1994;
+        let kind = fstatfs(file)?.filesystem_type().0 as u64;
+        if kind == TMPFS {
             return Ok(());
         }
         file.sync_all()?;

@@ -16,6 +16,7 @@ use super::{absent, directory, link};
 #[serde(deny_unknown_fields)]
 struct Args {
     path: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     state: Option<String>,
     #[serde(default)]
     recurse: bool,
@@ -23,10 +24,13 @@ struct Args {
     force: bool,
     #[serde(default = "arguments::yes")]
     follow: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     src: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     modification_time: Option<String>,
     #[serde(default = "default_format")]
     modification_time_format: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     access_time: Option<String>,
     #[serde(default = "default_format")]
     access_time_format: String,
@@ -98,19 +102,19 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
         place = place.join(name);
     }
     if state.is_empty() {
-        state = match attributes::state(&place.path) {
+        let default = match attributes::state(&place.path) {
             "absent" if args.recurse => "directory",
             "absent" => "file",
             now => now,
-        }
-        .to_owned();
+        };
+        default.clone_into(&mut state);
     }
-    let at = |failure: Failure| described(failure, &place);
+    let refused = |msg: &str| described(Failure::new(msg).with("path", place.shown.clone()), context);
     if args.recurse && state != "directory" {
-        return Err(at(Failure::new("recurse option requires state to be 'directory'")));
+        return Err(refused("recurse option requires state to be 'directory'"));
     }
     if src.as_ref().is_some_and(|src| !src.is_empty()) && state != "link" && state != "hard" {
-        return Err(at(Failure::new("src option requires state to be 'link' or 'hard'")));
+        return Err(refused("src option requires state to be 'link' or 'hard'"));
     }
     let otherwise = if state == "touch" { Stamp::Now } else { Stamp::Preserve };
     let stamp =
@@ -141,23 +145,28 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
             "value of state must be one of: absent, directory, file, hard, link, touch, got: {other}"
         ))),
     };
-    let mut returned = outcome.map_err(|failure| described(failure, &place))?;
+    let mut returned = outcome.map_err(|failure| described(failure, context))?;
     if !context.diff {
         returned.remove("diff");
     }
-    let shown = returned.get("path").or_else(|| returned.get("dest")).and_then(Value::as_str).unwrap_or_default();
-    let path = context.home.join(shown);
-    attributes::describe(&mut returned, &path);
+    describe_named(&mut returned, context);
     Ok(returned)
 }
 
 /// A failure that names a path tells about it too, as Ansible's do.
-fn described(failure: Failure, place: &Place) -> Failure {
+fn described(failure: Failure, context: &Context) -> Failure {
     let mut returned = failure.into_returned();
-    returned.entry("path").or_insert_with(|| place.shown.clone().into());
-    attributes::describe(&mut returned, &place.path);
+    describe_named(&mut returned, context);
     let msg = returned.get("msg").and_then(Value::as_str).unwrap_or_default().to_owned();
     Failure::returning(returned, msg)
+}
+
+/// Tells about the path that is returned, if there is one.
+fn describe_named(returned: &mut Returned, context: &Context) {
+    let named = returned.get("path").or_else(|| returned.get("dest")).and_then(Value::as_str);
+    if let Some(path) = named.map(|shown| context.home.join(shown)) {
+        attributes::describe(returned, &path);
+    }
 }
 
 /// What a state returns.

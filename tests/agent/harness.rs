@@ -263,7 +263,7 @@ pub async fn follow(link: &dyn Link, order: &StepOrder, from: u64) -> (Result<St
 
 /// Runs a step to its end.
 pub async fn run(link: &dyn Link, order: &StepOrder) -> (StepOutcome, Said) {
-    let (outcome, said) = tokio::time::timeout(Duration::from_secs(60), follow(link, order, 0)).await.expect("it ends");
+    let (outcome, said) = tokio::time::timeout(Duration::from_mins(1), follow(link, order, 0)).await.expect("it ends");
     (outcome.unwrap(), said)
 }
 

@@ -26,7 +26,7 @@ const MESSAGE: usize = 64 << 20;
 const IDLE_S: usize = 5;
 /// Shorter makes no sense however tests scale time: key exchange costs what it costs.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
-const UPLOAD_PATIENCE: Duration = Duration::from_secs(15 * 60);
+const UPLOAD_PATIENCE: Duration = Duration::from_mins(15);
 
 /// An agent that answers.
 pub struct Connection {

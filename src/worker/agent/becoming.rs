@@ -68,7 +68,7 @@ pub fn run_as(
             Ok(Answer::Returned(ran)) => return Ok(ran),
             Ok(Answer::Refused(why)) => refused = why,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                "there is no sudo on this machine".clone_into(&mut refused)
+                "there is no sudo on this machine".clone_into(&mut refused);
             }
             Err(error) => return Err(error),
         }

@@ -8,7 +8,7 @@ use super::folders::{Base, WorkerFolder};
 use super::step_folder::StepFolder;
 
 /// Nothing younger than this goes.
-const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(14 * 24);
 
 /// Removes old runs, and old files that the master brought. The present worker's run stays.
 pub fn prune(base: &Base, present: &WorkerFolder) {

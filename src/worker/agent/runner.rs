@@ -93,9 +93,9 @@ impl Programs for Runner<'_> {
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut take = |kind: Kind, data: &[u8]| {
             if kind == Kind::Stdout {
-                stdout.push(data)
+                stdout.push(data);
             } else {
-                stderr.push(data)
+                stderr.push(data);
             }
             if program.is_main {
                 self.sink.push(kind, clock::unix_ms(), data);

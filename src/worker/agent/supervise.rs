@@ -162,7 +162,7 @@ fn watch(shared: Arc<Stopping>, timeout_ms: u64) -> io::Result<()> {
 
 fn wait_readable(ending: BorrowedFd<'_>, left: Option<Duration>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    const LONGEST: Duration = Duration::from_secs(3600);
+    const LONGEST: Duration = Duration::from_hours(1);
     let left = left.unwrap_or(LONGEST).min(LONGEST) + Duration::from_millis(1);
     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::NONE);
     poll(&mut [PollFd::new(ending, PollFlags::POLLIN)], timeout).is_ok_and(|ready| ready > 0)

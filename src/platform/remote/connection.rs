@@ -70,11 +70,7 @@ impl Connection {
                 // What the shell or the agent said on stderr explains it better than the broken stream.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 let said = words.text();
-                return Err(if said.is_empty() {
-                    LinkError::Unknown(lost)
-                } else {
-                    LinkError::Unreachable(format!("no agent can run on {name}: {said}"))
-                });
+                return Err(if said.is_empty() { LinkError::Unknown(lost) } else { failure::of_shell(&said, &name) });
             }
             Err(error) => return Err(error),
         };
@@ -258,7 +254,7 @@ async fn answer(transport: &mut Transport, words: &Words) -> Result<String, Link
     Err(if said.is_empty() {
         LinkError::Unknown("the worker's shell ended without a word".into())
     } else {
-        LinkError::Unreachable(format!("the worker's shell said: {said}"))
+        failure::of_shell(&said, "the worker")
     })
 }
 

@@ -73,31 +73,3 @@ pub struct TemplateError {
     /// The byte range inside the template text, where known.
     pub range: Option<std::ops::Range<usize>>,
 }
-/*STUB*/
-pub struct Templar;
-pub struct FileOptions;
-impl FileOptions {
-    pub fn from_args(_: &serde_json::Map<String, Value>) -> Self {
-        Self
-    }
-}
-impl Templar {
-    pub fn new(_: std::sync::Arc<dyn Scope>, _: std::sync::Arc<dyn Doors>) -> Self {
-        Self
-    }
-    pub fn value(&self, v: &Value) -> Result<Value, TemplateError> {
-        Ok(v.clone())
-    }
-    pub fn text(&self, v: &str) -> Result<Value, TemplateError> {
-        Ok(Value::from(v))
-    }
-    pub fn string(&self, v: &str) -> Result<String, TemplateError> {
-        Ok(v.to_owned())
-    }
-    pub fn condition(&self, _: &Value) -> Result<bool, TemplateError> {
-        Ok(true)
-    }
-    pub fn file(&self, v: &str, _: &FileOptions) -> Result<String, TemplateError> {
-        Ok(v.to_owned())
-    }
-}

@@ -58,11 +58,14 @@ impl Case<'_> {
     fn by_ansible(&self) -> Outcome {
         let program = ansible();
         let here = self.fresh();
+        // A configuration of its own, so that the user's is not read.
+        let configuration = self.top.join("ansible.cfg");
+        std::fs::write(&configuration, "[defaults]\n").expect("a file");
         let output = self
             .command(&program)
             .args(["-i", "hosts.yml", &self.playbook()])
             .args(&self.arguments)
-            .env("ANSIBLE_CONFIG", "/dev/null")
+            .env("ANSIBLE_CONFIG", configuration)
             .env("ANSIBLE_HOME", self.top.join("ansible-home"))
             .env("ANSIBLE_NOCOLOR", "1")
             .env("ANSIBLE_LOCALHOST_WARNING", "0")

@@ -88,7 +88,7 @@ fn all_problems_at_once() {
 
 #[test]
 fn what_cannot_be() {
-    refused("name: p\ncluster:\n  ttl: 10m\n  groups:\n    web: {count: 0}\nplays: []\n").tells("p.yml:5:");
+    refused("name: p\ncluster:\n  ttl: 10m\n  groups:\n    web: {count: -1}\nplays: []\n").tells("p.yml:5:");
     refused("name: p\ncluster:\n  ttl: 10m\n  groups:\n    web: {count: 2, min_count: 3}\nplays: []\n")
         .tells("min_count");
     refused("name: p\ncluster:\n  ttl: soon\n  groups:\n    web: {count: 1}\nplays: []\n").tells("ttl");

@@ -167,18 +167,18 @@ async fn connect(
     std::fs::write(&config, text)
         .and_then(|()| std::fs::write(&known_hosts, pins))
         .map_err(|error| LinkError::Unreachable(format!("{}: {error}", settings.control_dir.display())))?;
-    let check = if host_keys.is_empty() { users_check(&config).await } else { KnownHosts::Strict };
+    let check = if host_keys.is_empty() { users_check(&config, address).await } else { KnownHosts::Strict };
     let mut builder = SessionBuilder::default();
     builder.config_file(&config).known_hosts_check(check).control_directory(&settings.control_dir);
     builder.control_persist(std::num::NonZeroUsize::new(IDLE_S).map_or_else(ControlPersist::default, ControlPersist::IdleFor));
     let session =
-        builder.connect_mux(ssh_config::ALIAS).await.map_err(|error| failure::of_ssh(&error, address))?;
+        builder.connect_mux(ssh_config::destination(&order.reach)).await.map_err(|error| failure::of_ssh(&error, address))?;
     Ok((Arc::new(session), vec![config, known_hosts]))
 }
 
 /// What the user's own configuration says of unknown host keys. Nobody can be asked, so `ask` is a no.
-async fn users_check(config: &Path) -> KnownHosts {
-    let asked = tokio::process::Command::new("ssh").arg("-F").arg(config).args(["-G", ssh_config::ALIAS]).output().await;
+async fn users_check(config: &Path, address: &str) -> KnownHosts {
+    let asked = tokio::process::Command::new("ssh").arg("-F").arg(config).args(["-G", address]).output().await;
     let text = asked.map(|asked| String::from_utf8_lossy(&asked.stdout).into_owned()).unwrap_or_default();
     match text.lines().find_map(|line| line.strip_prefix("stricthostkeychecking ")) {
         Some("accept-new") => KnownHosts::Add,

@@ -5,8 +5,17 @@ use std::path::Path;
 
 use crate::platform::cloud::Reach;
 
-/// The name that ssh is asked for; the configuration says what it means.
-pub const ALIAS: &str = "dayfly-worker";
+/// The name that ssh is asked for where a worker is ours; the configuration says what it means.
+const ALIAS: &str = "dayfly-worker";
+
+/// The name that ssh is asked for: a host of an inventory has its own, for which the user's configuration may have
+/// words.
+pub fn destination(reach: &Reach) -> &str {
+    match reach {
+        Reach::Ssh { address, host_keys, .. } if host_keys.is_empty() => address,
+        _ => ALIAS,
+    }
+}
 
 /// The text of a configuration file.
 ///
@@ -17,7 +26,8 @@ pub fn text(reach: &Reach, identity: &Path, known_hosts: &Path, connect_s: u64) 
         return String::new();
     };
     let is_pinned = !host_keys.is_empty();
-    let mut text = format!("Host {ALIAS}\n");
+    let name = destination(reach);
+    let mut text = format!("Host {name}\n");
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(text, "    {key} {value}");
     };
@@ -26,8 +36,12 @@ pub fn text(reach: &Reach, identity: &Path, known_hosts: &Path, connect_s: u64) 
         let (key, value) = option.split_once(['=', ' ']).unwrap_or((option, ""));
         line(key.trim(), value.trim());
     }
-    line("HostName", address);
-    line("Port", &port.to_string());
+    if is_pinned {
+        line("HostName", address);
+    }
+    if is_pinned || *port != 22 {
+        line("Port", &port.to_string());
+    }
     if let Some(user) = user {
         line("User", user);
     }
@@ -45,9 +59,6 @@ pub fn text(reach: &Reach, identity: &Path, known_hosts: &Path, connect_s: u64) 
         line("KbdInteractiveAuthentication", "no");
         line("GSSAPIAuthentication", "no");
         line("PreferredAuthentications", "publickey");
-    } else {
-        // The keys of the user's known_hosts stand under the address, not under our alias.
-        line("HostKeyAlias", &known_name(address, *port));
     }
     line("ConnectTimeout", &connect_s.max(1).to_string());
     line("ServerAliveInterval", "10");
@@ -57,10 +68,9 @@ pub fn text(reach: &Reach, identity: &Path, known_hosts: &Path, connect_s: u64) 
     line("ClearAllForwardings", "yes");
     line("PermitLocalCommand", "no");
     line("LogLevel", "ERROR");
-    if !is_pinned {
-        // The first value that ssh meets counts: ours above, then the user's, then the machine's.
-        text.push_str("Match all\n    Include ~/.ssh/config\n    Include /etc/ssh/ssh_config\n");
-    }
+    // The first value that ssh meets counts. What is ours takes nothing from the user; a bastion on the way to it does.
+    let whom = if is_pinned { format!("Host * !{name}") } else { "Match all".to_owned() };
+    let _ = writeln!(text, "{whom}\n    Include ~/.ssh/config\n    Include /etc/ssh/ssh_config");
     text
 }
 
@@ -95,13 +105,13 @@ mod tests {
         for line in ["IdentityFile \"/k/id\"", "UserKnownHostsFile \"/c/hosts\"", "GlobalKnownHostsFile /dev/null"] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
-        assert!(text.contains("ProxyJump bastion") && !text.contains("Include"), "{text}");
+        assert!(text.contains("ProxyJump bastion") && text.contains("Host * !dayfly-worker\n    Include"), "{text}");
     }
 
     #[test]
     fn a_host_of_an_inventory_follows_the_users_configuration() {
         let text = text(&reach(Vec::new(), None), Path::new("/k/id"), Path::new("/c/hosts"), 20);
-        assert!(text.contains("Include ~/.ssh/config") && text.contains("HostKeyAlias [10.0.0.7]:2222"), "{text}");
+        assert!(text.starts_with("Host 10.0.0.7\n") && text.contains("Match all\n    Include ~/.ssh/config"), "{text}");
         assert!(!text.contains("/k/id") && !text.contains("UserKnownHostsFile"), "{text}");
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn debug(call: Call<'_>) -> Result<Answer, String> {
                 Value::String(name) => (name.clone(), name.clone()),
                 other => return Err(format!("var must be the name of a variable or an expression, not {other}")),
             };
-            let value = match call.templar.text(&format!("{{{{ {expression} }}}}")) {
+            let value = match call.templar.expression(&expression) {
                 Ok(value) => value,
                 Err(error) if error.undefined => Value::String(format!("<< error 1 - {error} >>")),
                 Err(error) => return Err(format!("Error while resolving `var` expression: {error}")),

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -68,7 +69,7 @@ pub(super) fn template(mut call: Call<'_>) -> Result<Answer, String> {
     let found = call.finder.find("templates", &src)?;
     let source = std::fs::read(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     let source = String::from_utf8(source).map_err(|_| format!("{} is not UTF-8 text", found.display()))?;
-    let options = FileOptions::from_args(&call.args);
+    let options = file_options(&call);
     let rendered = call.templar.file(&source, &options).map_err(|error| {
         let line =
             error.range.as_ref().map_or(0, |range| source[..range.start.min(source.len())].lines().count().max(1));
@@ -83,6 +84,32 @@ pub(super) fn template(mut call: Call<'_>) -> Result<Answer, String> {
     call.args.remove("src");
     call.args.insert("_source_name".to_owned(), json!(src));
     Ok(Answer::Step { args: call.args, files: vec![file] })
+}
+
+/// How the template is read, as the arguments say; its includes are looked for where it was.
+fn file_options(call: &Call<'_>) -> FileOptions {
+    let mut options = FileOptions::default();
+    let given = |name: &str, into: &mut String| {
+        if let Some(text) = text(&call.args, name) {
+            text.clone_into(into);
+        }
+    };
+    given("block_start_string", &mut options.block.0);
+    given("block_end_string", &mut options.block.1);
+    given("variable_start_string", &mut options.variable.0);
+    given("variable_end_string", &mut options.variable.1);
+    given("comment_start_string", &mut options.comment.0);
+    given("comment_end_string", &mut options.comment.1);
+    if let Some(sequence) = text(&call.args, "newline_sequence") {
+        // YAML authors write the escape as often as the character.
+        options.newline_sequence = sequence.replace("\\r", "\r").replace("\\n", "\n");
+    }
+    options.trim_blocks = !call.args.contains_key("trim_blocks") || flag(&call.args, "trim_blocks");
+    options.lstrip_blocks = flag(&call.args, "lstrip_blocks");
+    let finder = call.finder.clone();
+    options.includes =
+        Some(Arc::new(move |name| finder.find("templates", name).ok().and_then(|path| std::fs::read_to_string(path).ok())));
+    options
 }
 
 /// Arguments of `template` that the worker has no use for.

@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use super::frame::{HEAD, Head, Kind, LONGEST};
 use super::guard::Guard;
 use super::runner::{Sink, listen};
-use super::supervise::{Ran, block_signals, run_here};
+use super::supervise::{Ran, run_here};
 use super::user::Account;
-use super::{clock, environment};
+use super::{clock, environment, signals};
 use crate::core::records::{End, StepOrder};
 
 /// What `exec` reads first.
@@ -154,7 +154,7 @@ fn read_frame(from: &mut impl Read) -> io::Result<Option<(Head, Vec<u8>)>> {
 /// The other end: becomes the user, runs the module, answers.
 pub fn exec() -> io::Result<()> {
     nix::sys::prctl::set_child_subreaper(true)?;
-    block_signals()?;
+    signals::install()?;
     let mut stdin = io::stdin().lock();
     let mut length = [0; 4];
     stdin.read_exact(&mut length)?;

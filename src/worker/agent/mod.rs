@@ -25,6 +25,7 @@ mod role;
 mod runner;
 mod sample;
 mod service;
+mod signals;
 mod spool;
 mod spool_reader;
 mod step_folder;

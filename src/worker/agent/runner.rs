@@ -12,15 +12,14 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::capture::Capture;
-use super::clock;
 use super::frame::Kind;
 use super::guard::Guard;
+use super::{clock, signals};
 use crate::worker::modules::{Program, ProgramEnd, Programs};
 
 const PIECE: usize = 64 << 10;
@@ -48,7 +47,7 @@ pub struct Runner<'a> {
     sink: &'a mut dyn Sink,
     environment: BTreeMap<String, String>,
     guard: Arc<Guard>,
-    children: SignalFd,
+    children: BorrowedFd<'static>,
     /// Pipes that were open when their program had ended.
     pub held: Vec<Held>,
     /// Whether the last program of this step was ended by a KILL that the guard did not send.
@@ -56,9 +55,13 @@ pub struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// SIGCHLD must be blocked in every thread of this process.
-    pub fn new(sink: &'a mut dyn Sink, environment: BTreeMap<String, String>, guard: Arc<Guard>) -> io::Result<Self> {
-        let children = children_signal()?;
+    /// Signals must be listened to: [`signals::install`].
+    pub fn new(
+        sink: &'a mut dyn Sink,
+        environment: BTreeMap<String, String>,
+        guard: Arc<Guard>,
+    ) -> io::Result<Self> {
+        let children = children()?;
         Ok(Self { sink, environment, guard, children, held: Vec::new(), killed: false })
     }
 
@@ -92,18 +95,14 @@ impl Programs for Runner<'_> {
         let mut buffer = vec![0; PIECE];
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut take = |kind: Kind, data: &[u8]| {
-            if kind == Kind::Stdout {
-                stdout.push(data)
-            } else {
-                stderr.push(data)
-            }
+            if kind == Kind::Stdout { stdout.push(data) } else { stderr.push(data) }
             if program.is_main {
                 self.sink.push(kind, clock::unix_ms(), data);
             }
         };
         let status = loop {
-            pipes.wait(self.children.as_fd())?;
-            let ended = reap(main, &self.children)?;
+            pipes.wait(self.children)?;
+            let ended = reap(main, self.children)?;
             pipes.read(&mut buffer, &mut take, PIECE);
             if let Some(status) = ended {
                 break status;
@@ -125,16 +124,13 @@ impl Programs for Runner<'_> {
     }
 }
 
-/// A readable descriptor whenever a child has ended.
-pub fn children_signal() -> io::Result<SignalFd> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGCHLD);
-    Ok(SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
+fn children() -> io::Result<BorrowedFd<'static>> {
+    signals::child().ok_or_else(|| io::Error::other("signals are not listened to"))
 }
 
 /// Reaps whoever has ended, orphans too; the exit code of `main` where it is among them, or minus its signal.
-pub fn reap(main: Pid, children: &SignalFd) -> io::Result<Option<i32>> {
-    while children.read_signal()?.is_some() {}
+fn reap(main: Pid, children: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    signals::take(children);
     let mut ended = None;
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
@@ -231,7 +227,7 @@ impl Pipes {
 }
 
 /// Reads what is there, at most so much; closes the pipe at its end.
-pub fn drain<R: io::Read>(pipe: &mut Option<R>, buffer: &mut [u8], most: usize, mut take: impl FnMut(&[u8])) {
+fn drain<R: io::Read>(pipe: &mut Option<R>, buffer: &mut [u8], most: usize, mut take: impl FnMut(&[u8])) {
     let mut got = 0;
     while got < most {
         let Some(open) = pipe.as_mut() else { return };
@@ -250,16 +246,16 @@ pub fn drain<R: io::Read>(pipe: &mut Option<R>, buffer: &mut [u8], most: usize, 
 
 /// Reads on for children that a step left behind, so that they do not die of a closed pipe; returns when they are gone.
 pub fn listen(held: Vec<Held>) -> io::Result<()> {
-    let children = children_signal()?;
+    let children = children()?;
     let mut buffer = vec![0; PIECE];
     let mut pipes: Vec<Option<Held>> = held.into_iter().map(Some).collect();
     while pipes.iter().any(Option::is_some) {
         {
-            let mut waited = vec![PollFd::new(children.as_fd(), PollFlags::POLLIN)];
+            let mut waited = vec![PollFd::new(children, PollFlags::POLLIN)];
             waited.extend(pipes.iter().flatten().map(|pipe| PollFd::new(pipe.descriptor(), PollFlags::POLLIN)));
             let _ = poll(&mut waited, PollTimeout::NONE);
         }
-        reap(Pid::from_raw(0), &children)?;
+        reap(Pid::from_raw(0), children)?;
         for pipe in &mut pipes {
             drain(pipe, &mut buffer, LEFT_IN_PIPE, |_| {});
         }

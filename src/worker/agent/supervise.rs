@@ -2,12 +2,11 @@
 //! output, keeps the timeout and writes the outcome.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use serde_json::{Map, Value};
 
 use super::frame::Kind;
@@ -16,7 +15,7 @@ use super::runner::{Held, Runner, Sink, listen};
 use super::spool::{Limits, Spool};
 use super::step_folder::StepFolder;
 use super::user::Account;
-use super::{becoming, environment};
+use super::{becoming, environment, signals};
 use crate::core::records::{End, FORMAT_VERSION, StepOrder, StepOutcome};
 use crate::worker::modules::{self, Context};
 
@@ -45,7 +44,7 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
     // stays in its cgroup.
     let _ = nix::unistd::setsid();
     nix::sys::prctl::set_child_subreaper(true)?;
-    block_signals()?;
+    signals::install()?;
     let step = StepFolder { path: folder.to_owned() };
     let Some(lock) = wait_for_lock(&step)? else { return Ok(()) };
     if step.file("result.json").exists() || step.file("started").exists() {
@@ -108,21 +107,6 @@ pub fn run_here(
     Ok(Ran { result, held: std::mem::take(&mut runner.held), killed: runner.killed })
 }
 
-/// SIGCHLD and the signals that end a step are read, never delivered; programs start with a clean mask.
-pub fn block_signals() -> io::Result<()> {
-    let mut signals = ending_signals();
-    signals.add(Signal::SIGCHLD);
-    signals.add(Signal::SIGHUP);
-    Ok(signals.thread_block()?)
-}
-
-fn ending_signals() -> SigSet {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGINT);
-    signals
-}
-
 struct Stopping {
     step: StepFolder,
     guard: Arc<Guard>,
@@ -150,7 +134,7 @@ impl Stopping {
 
 /// Waits beside the module for the timeout or for somebody who wants the step to end.
 fn watch(shared: Arc<Stopping>, timeout_ms: u64) -> io::Result<()> {
-    let signals = SignalFd::with_flags(&ending_signals(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let ending = signals::ending().ok_or_else(|| io::Error::other("signals are not listened to"))?;
     let limit = (timeout_ms > 0).then(|| Instant::now() + Duration::from_millis(timeout_ms));
     let wait = move || {
         loop {
@@ -162,7 +146,7 @@ fn watch(shared: Arc<Stopping>, timeout_ms: u64) -> io::Result<()> {
             if left.is_some_and(|left| left.is_zero()) {
                 return shared.stop(End::Timeout);
             }
-            if wait_readable(&signals, left) && matches!(signals.read_signal(), Ok(Some(_))) {
+            if wait_readable(ending, left) && signals::take(ending) {
                 let by_signal = || End::Cancelled { reason: "ended by a signal".into() };
                 return shared.stop(shared.cancelled().unwrap_or_else(by_signal));
             }
@@ -172,13 +156,12 @@ fn watch(shared: Arc<Stopping>, timeout_ms: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn wait_readable(signals: &SignalFd, left: Option<Duration>) -> bool {
+fn wait_readable(ending: BorrowedFd<'_>, left: Option<Duration>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd as _;
     const LONGEST: Duration = Duration::from_secs(3600);
     let left = left.unwrap_or(LONGEST).min(LONGEST) + Duration::from_millis(1);
     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::NONE);
-    poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout).is_ok_and(|ready| ready > 0)
+    poll(&mut [PollFd::new(ending, PollFlags::POLLIN)], timeout).is_ok_and(|ready| ready > 0)
 }
 
 fn outcome(end: End, mut result: Map<String, Value>, elapsed: Duration) -> StepOutcome {

@@ -3,7 +3,7 @@
 use crate::core::records::StepOrder;
 
 use super::failure::Failure;
-use super::{Context, Returned, command, copy, file, find, lineinfile, ping, raw, script, slurp, stat};
+use super::{Context, Returned, command, copy, file, find, lineinfile, ping, raw, script, setup, slurp, stat};
 
 /// Runs the module that an order names. Never panics: what goes wrong is returned as Ansible returns it, with `failed` and `msg`.
 pub fn run(order: &StepOrder, context: &mut Context) -> Returned {
@@ -16,6 +16,7 @@ pub fn run(order: &StepOrder, context: &mut Context) -> Returned {
         "copy" | "template" => copy::run(args, context),
         "file" => file::run(args, context),
         "find" => find::run(args, context),
+        "setup" => setup::run(args, context),
         "slurp" => slurp::run(args, context),
         "stat" => stat::run(args, context),
         "lineinfile" => lineinfile::run(args, context),

@@ -27,6 +27,7 @@ mod raw;
 mod rehearsal;
 mod script;
 mod search_path;
+mod setup;
 mod slurp;
 mod staged;
 mod stat;

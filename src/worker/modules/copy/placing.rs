@@ -59,28 +59,14 @@ impl Placing {
         let checksum = digest::sha1(&source.path.path)
             .map_err(|error| Failure::new(format!("Source {src_name} not readable")).because(failure::errno(&error)))?;
         let mut place = dest.clone();
-        let mut made_folders = false;
         if dest.shown.ends_with('/') {
             place = dest.join(&source.relative);
-            if let Some(folder) = place.path.parent()
-                && !folder.exists()
-            {
-                if context.check {
-                    let shown = folder.to_string_lossy();
-                    return Ok(Returned::from_iter([
-                        ("msg".to_owned(), json!(format!("dest directory {shown} would be created"))),
-                        ("changed".to_owned(), json!(true)),
-                        ("src".to_owned(), json!(src_name)),
-                        ("dest".to_owned(), json!(place.shown)),
-                    ]));
-                }
-                made_folders = destination::make_missing(folder, &self.directory_attributes())?;
-            }
         }
         if place.path.is_dir() {
             let name = Path::new(&source.relative);
             place = place.join(if dest.shown.ends_with('/') { name.file_name().map_or(name, Path::new) } else { name });
         }
+        let before_following = place.shown.clone();
         if place.path.exists() {
             if self.follow
                 && place.path.is_symlink()
@@ -89,17 +75,8 @@ impl Placing {
                 place = Place::absolute(real);
             }
             if !self.force {
-                return Ok(Returned::from_iter([
-                    ("msg".to_owned(), json!("file already exists")),
-                    ("src".to_owned(), json!(src_name)),
-                    ("dest".to_owned(), json!(place.shown)),
-                    ("changed".to_owned(), json!(false)),
-                ]));
+                return Ok(self.left_alone(&src_name, &place));
             }
-        }
-        let folder = place.parent().unwrap_or_else(|| place.clone());
-        if !folder.path.exists() {
-            return Err(Failure::new(format!("Destination directory {} does not exist", folder.shown)));
         }
         if place.path.is_dir() {
             return Err(Failure::new(format!("Destination {} is a directory", place.shown)));
@@ -116,28 +93,62 @@ impl Placing {
         let mut diff = None;
         if differs {
             if context.diff {
-                let after = source.name.as_deref().unwrap_or(&place.shown);
-                diff = Some(content_diff::of_files(&place.path, &place.shown, &source.path.path, after));
+                let after = source.name.as_deref().unwrap_or(&before_following);
+                let content = content_diff::of_files(&place.path, &before_following, &source.path.path, after);
+                diff = Some(json!([content]));
             }
-            let md5 = digest::md5(&source.path.path).ok();
-            returned.insert("md5sum".into(), json!(md5));
-            if !context.check
-                && let Some(backup) = self.replace(source, &place, &attributes, context)?
-            {
-                returned.insert("backup_file".into(), backup.into());
+            if !context.check {
+                let told = |failure: Failure| {
+                    let failure = failure.with("checksum", checksum.clone());
+                    if let Some(diff) = &diff { failure.with("diff", diff.clone()) } else { failure }
+                };
+                self.prepare_folder(&place, dest).map_err(told)?;
+                if let Some(backup) = self.replace(source, &place, &attributes, context).map_err(told)? {
+                    returned.insert("backup_file".into(), backup.into());
+                }
             }
+        }
+        if differs || self.is_remote {
+            returned.insert("md5sum".into(), json!(digest::md5(&source.path.path).ok()));
         }
         let settled =
             if context.check && differs { false } else { attributes.apply(&place.path, context.check, &mut change)? };
-        if !differs {
+        if !differs && !self.is_remote {
             returned.insert("path".into(), json!(place.shown));
         }
-        if context.diff {
-            returned.insert("diff".into(), diff.map_or_else(|| change.into_value(), |diff| json!([diff])));
+        if let Some(diff) = diff {
+            returned.insert("diff".into(), diff);
+        } else if context.diff && (settled || !self.is_remote) {
+            returned.insert("diff".into(), change.into_value());
         }
-        returned.insert("changed".into(), (made_folders || differs || settled).into());
+        returned.insert("changed".into(), (differs || settled).into());
         attributes::describe(&mut returned, &place.path);
         Ok(returned)
+    }
+    /// What is returned where a file is there and `force` is off.
+    fn left_alone(&self, src_name: &str, place: &Place) -> Returned {
+        let mut returned = Returned::from_iter([
+            ("src".to_owned(), json!(src_name)),
+            ("dest".to_owned(), json!(place.shown)),
+            ("changed".to_owned(), json!(false)),
+        ]);
+        if self.is_remote {
+            returned.insert("msg".into(), json!("file already exists"));
+            attributes::describe(&mut returned, &place.path);
+        }
+        returned
+    }
+    /// Makes the folders above a place where the destination's slash asks for it. Under `check` a missing folder is no
+    /// failure, since an earlier task may be the one that makes it.
+    fn prepare_folder(&self, place: &Place, dest: &Place) -> Result<(), Failure> {
+        let folder = place.parent().unwrap_or_else(|| place.clone());
+        if folder.path.exists() {
+            return Ok(());
+        }
+        if !dest.shown.ends_with('/') {
+            return Err(Failure::new(format!("Destination directory {} does not exist", folder.shown)));
+        }
+        destination::make_missing(&folder.path, &self.directory_attributes()).map(|_| ())
     }
     /// Replaces what is at a place; returns the name of the backup.
     fn replace(

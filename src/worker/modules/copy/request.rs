@@ -103,10 +103,8 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
         };
         let returned = placing.place(&source, &dest, context)?;
         changed |= returned.get("changed").and_then(Value::as_bool).unwrap_or(false);
-        match returned.get("diff") {
-            Some(Value::Array(content)) => diffs.extend(content.iter().cloned()),
-            Some(attributes) => diffs.push(attributes.clone()),
-            None => {}
+        if let Some(Value::Array(content)) = returned.get("diff") {
+            diffs.extend(content.iter().cloned());
         }
         only = Some(returned);
     }
@@ -125,7 +123,7 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
         ]),
     };
     returned.insert("changed".into(), changed.into());
-    if context.diff && args.files.len() != 1 {
+    if args.files.len() != 1 && !diffs.is_empty() {
         returned.insert("diff".into(), diffs.into());
     }
     Ok(returned)
@@ -150,8 +148,9 @@ fn from_worker(
         {
             base = base.join(name);
         }
+        let shown = if dest.path.is_dir() { base.clone() } else { dest.clone() };
         let mut returned = Returned::from_iter([
-            ("dest".to_owned(), json!(dest.shown)),
+            ("dest".to_owned(), json!(shown.shown)),
             ("src".to_owned(), json!(source.shown)),
             ("checksum".to_owned(), Value::Null),
             ("md5sum".to_owned(), Value::Null),
@@ -173,15 +172,15 @@ fn from_worker(
             })?;
         let root = if base.path.is_dir() { &base.path } else { &dest.path };
         if context.check {
-            changed |= root.is_dir() && placing.attributes.apply(&dest.path, true, &mut Change::default())?;
+            changed |= root.is_dir() && placing.attributes.apply(&shown.path, true, &mut Change::default())?;
         } else {
             changed |= tree::give(root, &placing.attributes.with_mode(None))?;
-            if dest.path.exists() {
-                changed |= placing.attributes.apply(&dest.path, false, &mut Change::default())?;
+            if shown.path.exists() {
+                changed |= placing.attributes.apply(&shown.path, false, &mut Change::default())?;
             }
         }
         returned.insert("changed".into(), changed.into());
-        super::super::attributes::describe(&mut returned, &dest.path);
+        super::super::attributes::describe(&mut returned, &shown.path);
         return Ok(returned);
     }
     if !source.path.is_file() {

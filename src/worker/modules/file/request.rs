@@ -105,12 +105,12 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
         }
         .to_owned();
     }
-    let at = |failure: Failure| described(failure, &place);
+    let refused = |msg: &str| described(Failure::new(msg).with("path", place.shown.clone()), context);
     if args.recurse && state != "directory" {
-        return Err(at(Failure::new("recurse option requires state to be 'directory'")));
+        return Err(refused("recurse option requires state to be 'directory'"));
     }
     if src.as_ref().is_some_and(|src| !src.is_empty()) && state != "link" && state != "hard" {
-        return Err(at(Failure::new("src option requires state to be 'link' or 'hard'")));
+        return Err(refused("src option requires state to be 'link' or 'hard'"));
     }
     let otherwise = if state == "touch" { Stamp::Now } else { Stamp::Preserve };
     let stamp =
@@ -141,23 +141,28 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
             "value of state must be one of: absent, directory, file, hard, link, touch, got: {other}"
         ))),
     };
-    let mut returned = outcome.map_err(|failure| described(failure, &place))?;
+    let mut returned = outcome.map_err(|failure| described(failure, context))?;
     if !context.diff {
         returned.remove("diff");
     }
-    let shown = returned.get("path").or_else(|| returned.get("dest")).and_then(Value::as_str).unwrap_or_default();
-    let path = context.home.join(shown);
-    attributes::describe(&mut returned, &path);
+    describe_named(&mut returned, context);
     Ok(returned)
 }
 
 /// A failure that names a path tells about it too, as Ansible's do.
-fn described(failure: Failure, place: &Place) -> Failure {
+fn described(failure: Failure, context: &Context) -> Failure {
     let mut returned = failure.into_returned();
-    returned.entry("path").or_insert_with(|| place.shown.clone().into());
-    attributes::describe(&mut returned, &place.path);
+    describe_named(&mut returned, context);
     let msg = returned.get("msg").and_then(Value::as_str).unwrap_or_default().to_owned();
     Failure::returning(returned, msg)
+}
+
+/// Tells about the path that is returned, if there is one.
+fn describe_named(returned: &mut Returned, context: &Context) {
+    let named = returned.get("path").or_else(|| returned.get("dest")).and_then(Value::as_str);
+    if let Some(path) = named.map(|shown| context.home.join(shown)) {
+        attributes::describe(returned, &path);
+    }
 }
 
 /// What a state returns.

@@ -1,0 +1,95 @@
+//! How steps end that do not want to.
+
+use std::time::{Duration, Instant};
+
+use dayfly::core::ids::StepKey;
+use dayfly::core::records::End;
+use dayfly::platform::remote::LinkError;
+
+use super::harness::{Worker, follow, run, shell, until};
+
+/// Marks of the steps' own processes.
+fn sleepers(worker: &Worker, seconds: u32) -> usize {
+    worker.processes().iter().filter(|(_, line)| line.contains(&format!("sleep {seconds}"))).count()
+}
+
+#[tokio::test]
+async fn a_timeout_ends_the_whole_tree_even_where_term_is_ignored() {
+    let worker = Worker::child();
+    let mut order = shell("k", "trap '' TERM; (setsid sleep 1001 &); sleep 1002; sleep 1003");
+    order.timeout_ms = 500;
+    let began = Instant::now();
+    let (outcome, _) = run(&*worker.link(1), &order).await;
+    assert_eq!(outcome.end, End::Timeout);
+    assert!(outcome.failed());
+    assert!(began.elapsed() >= Duration::from_millis(700), "KILL came before the grace: {:?}", began.elapsed());
+    assert!(outcome.result["msg"].as_str().unwrap().contains("timeout"), "{outcome:?}");
+    assert_eq!(sleepers(&worker, 100), 0, "{:?}", worker.processes());
+}
+
+#[tokio::test]
+async fn a_polite_step_ends_at_term() {
+    let worker = Worker::child();
+    let mut order = shell("k", "trap 'echo bye; exit 7' TERM; sleep 1004 & wait");
+    order.timeout_ms = 300;
+    order.kill_grace_ms = 20_000;
+    let began = Instant::now();
+    let (outcome, said) = run(&*worker.link(1), &order).await;
+    assert_eq!(outcome.end, End::Timeout);
+    assert_eq!(said.bytes, b"bye\n");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_cancelled_step_says_why() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let order = shell("k", "sleep 1005; sleep 1005");
+    let ((outcome, _), ()) = tokio::join!(run(&*link, &order), async {
+        until("it runs", || sleepers(&worker, 1005) > 0).await;
+        link.cancel(&StepKey::from("k"), "dayfly cancel").await.unwrap();
+        link.cancel(&StepKey::from("k"), "again").await.unwrap();
+    });
+    assert_eq!(outcome.end, End::Cancelled { reason: "dayfly cancel".into() });
+    assert_eq!(sleepers(&worker, 1005), 0);
+    link.cancel(&StepKey::from("unknown"), "nothing").await.unwrap();
+}
+
+#[tokio::test]
+async fn children_left_behind_do_not_hold_a_step_and_live_on() {
+    let worker = Worker::child();
+    let began = Instant::now();
+    // The child holds the pipe, writes into it after the end, and must not die of that.
+    let script = "(sleep 0.5; echo late; sleep 0.1; echo later; echo alive > side; sleep 1006) & echo early";
+    let (outcome, said) = run(&*worker.link(1), &shell("k", script)).await;
+    assert!(began.elapsed() < Duration::from_millis(480), "{:?}", began.elapsed());
+    assert_eq!((outcome.end, said.bytes), (End::Completed, b"early\n".to_vec()));
+    until("the child writes on", || worker.home().join("side").exists()).await;
+    assert_eq!(sleepers(&worker, 1006), 1);
+}
+
+#[tokio::test]
+async fn a_step_that_closes_its_stdout_goes_on() {
+    let worker = Worker::child();
+    let (outcome, said) = run(&*worker.link(1), &shell("k", "echo here; exec >&- 2>&-; sleep 0.4; exit 5")).await;
+    assert_eq!((outcome.result["rc"].as_i64(), said.bytes), (Some(5), b"here\n".to_vec()));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_a_failed_step() {
+    let worker = Worker::child();
+    let order = super::harness::order("k", "command", serde_json::json!({"_raw_params": "no-such-program x"}), true);
+    let (outcome, _) = run(&*worker.link(1), &order).await;
+    assert!(outcome.failed());
+    assert_eq!(outcome.result["rc"], 2);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_closed_link() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    run(&*link, &shell("k", "true")).await;
+    link.close().await;
+    until("the agent is gone", || worker.processes().is_empty()).await;
+    assert!(matches!(follow(&*link, &shell("k2", "true"), 0).await.0, Err(LinkError::Unknown(_))));
+}

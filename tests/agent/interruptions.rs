@@ -1,0 +1,66 @@
+//! Steps whose supervisor dies.
+
+use dayfly::core::records::End;
+use serde_json::json;
+
+use super::harness::{Worker, follow, kill, order, run, shell, until};
+
+fn supervisor(worker: &Worker) -> Option<u32> {
+    worker.processes().into_iter().find(|(_, line)| line.contains(" supervise ")).map(|(pid, _)| pid)
+}
+
+#[tokio::test]
+async fn a_step_without_its_supervisor_is_interrupted_and_its_tree_ends() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let order = shell("k", "echo start >> starts; sleep 1011; sleep 1011");
+    let ((outcome, _), ()) = tokio::join!(run(&*link, &order), async {
+        until("it runs", || worker.processes().iter().any(|(_, line)| line.contains("sleep 1011"))).await;
+        kill(supervisor(&worker).expect("a supervisor"));
+    });
+    assert_eq!(outcome.end, End::Interrupted { why: "supervisor".into() });
+    assert!(!worker.processes().iter().any(|(_, line)| line.contains("sleep 1011")), "{:?}", worker.processes());
+    let (again, _) = run(&*link, &order).await;
+    assert_eq!(again, outcome);
+    assert_eq!(std::fs::read_to_string(worker.home().join("starts")).unwrap(), "start\n");
+}
+
+#[tokio::test]
+async fn a_step_from_before_a_reboot_is_interrupted() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let order = shell("k", "echo ran >> starts");
+    run(&*link, &order).await;
+    let step = worker.step("k");
+    std::fs::remove_file(step.join("result.json")).unwrap();
+    std::fs::write(step.join("started"), json!({"v": 1, "boot_id": "another", "pid": 1}).to_string()).unwrap();
+    let (outcome, _) = run(&*link, &order).await;
+    assert_eq!(outcome.end, End::Interrupted { why: "reboot".into() });
+}
+
+#[tokio::test]
+async fn a_step_that_may_run_again_does() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let order = order("k", "ping", json!({"data": "pong"}), false);
+    run(&*link, &order).await;
+    let step = worker.step("k");
+    std::fs::remove_file(step.join("result.json")).unwrap();
+    std::fs::write(step.join("started"), json!({"v": 1, "boot_id": "another", "pid": 1}).to_string()).unwrap();
+    let (outcome, _) = run(&*link, &order).await;
+    assert_eq!((outcome.end, outcome.result["ping"].as_str()), (End::Completed, Some("pong")));
+}
+
+#[tokio::test]
+async fn an_accepted_step_that_nobody_started_is_started() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let order = shell("k", "echo ran");
+    run(&*link, &order).await;
+    let step = worker.step("k");
+    for name in ["result.json", "started", "out.000001"] {
+        std::fs::remove_file(step.join(name)).unwrap();
+    }
+    let (outcome, said) = follow(&*link, &order, 0).await;
+    assert_eq!((outcome.unwrap().end, said.bytes), (End::Completed, b"ran\n".to_vec()));
+}

@@ -1,6 +1,6 @@
 //! One input file is one case: what check says about it is a snapshot. `err_*.yml` must be refused, `warn_*.yml` only
 //! warned of, `ok_*.yml` pass in silence. Comments in the first lines say what else is given: `# inventory: FILE`,
-//! `# cluster: FILE`, `# extra: NAME NAME`.
+//! `# cluster: FILE`, `# extra: NAME NAME`, `# limit: PATTERN`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -53,6 +53,7 @@ fn problems(files: &Inputs, name: &str, head: &str) -> (Vec<Diagnostic>, SourceM
     }
     let extra_vars: BTreeSet<String> =
         given(head, "extra").map(|names| names.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+    let limit = given(head, "limit");
     if let Some(playbook) = &loaded.playbook {
         let own = playbook.cluster.as_ref().map(|cluster| &cluster.value);
         let other = cluster.as_ref().and_then(|(cluster, _)| cluster.as_ref().map(|cluster| &cluster.value));
@@ -61,6 +62,7 @@ fn problems(files: &Inputs, name: &str, head: &str) -> (Vec<Diagnostic>, SourceM
             cluster: if inventory.is_some() { None } else { other.or(own) },
             inventory: inventory.as_ref().map(|(inventory, _)| inventory),
             extra_vars: &extra_vars,
+            limit: limit.as_deref(),
             files,
             sources: &sources,
             folder: Path::new(""),
@@ -161,5 +163,33 @@ fn hostile_files_are_refused_in_little_time_and_few_words() {
         let text = judged(bytes);
         assert!(text.len() < 4_000, "{name}: {} bytes of complaint", text.len());
         snapshot(name, &text);
+    }
+}
+
+/// The texts that the mutations begin from.
+fn seeds() -> Vec<String> {
+    let files = inputs(None);
+    ["ok_native.yml", "ok_inventory.yml", "err_cluster.yml", "err_jinja.yml", "err_needs.yml", "err_undefined.yml"]
+        .iter()
+        .map(|name| String::from_utf8(files.read(Path::new(name)).unwrap()).unwrap())
+        .collect()
+}
+
+proptest::proptest! {
+    /// Whatever somebody writes, check answers and its answer can be shown.
+    #[test]
+    fn no_text_makes_check_fall_over(
+        seed in 0usize..6,
+        cuts in proptest::collection::vec((0usize..2_000, 0usize..6, "[ -~\n{}%|é\u{1F600}]{0,4}"), 1..6),
+    ) {
+        let mut text: Vec<char> = seeds()[seed].chars().collect();
+        for (at, length, insert) in cuts {
+            let at = at % text.len().max(1);
+            let end = (at + length).min(text.len());
+            text.splice(at..end, insert.chars());
+        }
+        let files = inputs(Some(text.iter().collect::<String>().into_bytes()));
+        let (problems, sources) = problems(&files, "made.yml", "");
+        rendered(&problems, &sources);
     }
 }

@@ -246,17 +246,25 @@ async fn what_a_killed_warden_leaves_is_ended_by_the_next_look() {
     for (number, instance) in launched.iter().enumerate() {
         let left_behind: u32 = desk.says(instance, LEAVE_BEHIND).parse().unwrap();
         let (warden, sshd) = (desk.pid(instance, "warden"), desk.pid(instance, "sshd"));
+        // One without the worker's HOME that its parent outlives, and an orphan that only the mark of its step tells.
+        let strange = format!(
+            "mkdir -p .dayfly/r/w/steps/abc{number}; rm pid; (HOME=/ {LEAVE_BEHIND}; sleep 1000) >o 2>&1 <o & while [ ! -s pid ]; do sleep 0.01; done; cat pid"
+        );
+        let strange: u32 = desk.says(instance, &strange).parse().unwrap();
+        let orphan = format!("rm pid; HOME=/ DAYFLY_STEP=abc{number}; export HOME DAYFLY_STEP; {LEAVE_BEHIND}");
+        let orphan: u32 = desk.says(instance, &orphan).parse().unwrap();
         kill(warden);
         while lives(warden) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert!(lives(left_behind) && lives(sshd), "they outlive their warden");
+        let pids = [left_behind, sshd, strange, orphan];
+        assert!(pids.iter().all(|pid| lives(*pid)), "they outlive their warden");
         match number {
             0 => assert_eq!(desk.state(&instance.id).await, Some(InstanceState::Terminated)),
             1 => assert_eq!(desk.cloud.sweep(&desk.run).await.unwrap().len(), 1),
             _ => desk.cloud.terminate(&desk.run, std::slice::from_ref(&instance.id)).await.unwrap(),
         }
-        assert!(!lives(left_behind) && !lives(sshd));
+        assert!(!pids.iter().any(|pid| lives(*pid)), "{number}: {:?}", pids.map(lives));
         assert!(!desk.machine(instance).join("home").exists());
     }
     for instance in &launched {

@@ -32,5 +32,6 @@ pub fn essence(receipt: &Receipt) -> String {
     resources.sort();
     let mut recap = receipt.recap.clone();
     recap.sort_by(|a, b| a.0.cmp(&b.0));
-    format!("{:?} {} {recap:?} {collected:?} {resources:?} {:?}", receipt.outcome, receipt.exit, receipt.losses)
+    let (outcome, message) = (receipt.outcome, &receipt.message);
+    format!("{outcome:?} {} {message} {recap:?} {collected:?} {resources:?} {:?}", receipt.exit, receipt.losses)
 }

@@ -126,6 +126,12 @@ impl Reader<'_> {
 
     fn text(&mut self) -> Option<String> {
         let quote = self.rest.chars().next()?;
+        let triple = String::from(quote).repeat(3);
+        if let Some(rest) = self.rest.strip_prefix(&triple) {
+            let (inside, rest) = rest.split_once(&triple)?;
+            self.rest = rest;
+            return (!inside.contains('\\')).then(|| inside.to_owned());
+        }
         let mut out = String::new();
         let mut characters = self.rest.char_indices().skip(1);
         while let Some((at, character)) = characters.next() {
@@ -259,6 +265,8 @@ mod tests {
         assert_eq!(literal("'a b'"), Some(json!("a b")));
         assert_eq!(literal("[1, 'x', (2, 3,)]"), Some(json!([1, "x", [2, 3]])));
         assert_eq!(literal("{'a': [1], 'b': None}"), Some(json!({"a": [1], "b": null})));
+        assert_eq!(literal("'''x y'''"), Some(json!("x y")));
+        assert_eq!(literal("''"), Some(json!("")));
         assert_eq!(literal("a b"), None);
         assert_eq!(literal("[1"), None);
         assert_eq!(literal(&"[".repeat(100_000)), None);

@@ -10,6 +10,7 @@ use crate::language::playbook::{Inventory, Playbook, PlaybookForm};
 
 use super::includes::Includes;
 use super::names::Names;
+use super::reads::Reads;
 use super::templates::Scope;
 use super::writes::Writes;
 
@@ -23,6 +24,8 @@ pub struct CheckInput<'a> {
     pub inventory: Option<&'a Inventory>,
     /// The names that `--extra-vars` defines.
     pub extra_vars: &'a BTreeSet<String>,
+    /// `--limit`
+    pub limit: Option<&'a str>,
     /// Reads files.
     pub files: &'a dyn Files,
     /// The files that were read.
@@ -45,12 +48,17 @@ pub fn check(input: CheckInput<'_>) -> Vec<Diagnostic> {
         includes: Includes::default(),
         names: Names::default(),
         writes: Writes::default(),
+        reads: Reads::default(),
         template_files: HashMap::new(),
     };
     checker.gather_names();
     checker.playbook_vars();
+    checker.limit();
     checker.plays();
     checker.results();
+    for problem in checker.reads.judged() {
+        checker.report(problem);
+    }
     let mut problems = checker.problems;
     problems.append(&mut checker.includes.problems);
     sort_problems(input.sources, &mut problems);
@@ -76,6 +84,7 @@ pub(super) struct Checker<'a> {
     pub(super) includes: Includes,
     pub(super) names: Names,
     pub(super) writes: Writes,
+    pub(super) reads: Reads,
     /// Template files that were read, each once.
     pub(super) template_files: HashMap<PathBuf, FileId>,
 }
@@ -89,9 +98,8 @@ impl Checker<'_> {
 
     /// The templates in `vars` of the playbook itself.
     fn playbook_vars(&mut self) {
-        let scope = Scope::default().late();
-        for (_, node) in &self.input.playbook.vars {
-            self.templates(node, &scope);
+        for (name, node) in &self.input.playbook.vars {
+            self.templates(node, &Scope::default().value_of(&name.value));
         }
     }
 

@@ -12,6 +12,7 @@ mod magic;
 mod names;
 mod place;
 mod plays;
+mod reads;
 mod tasks;
 mod templates;
 mod writes;

@@ -147,13 +147,11 @@ impl Checker<'_> {
             (None, None) => None,
         };
         let path = file.filter(|file| !is_template(file)).and_then(|file| self.beside(task.span, &file, Some("vars")));
-        match path {
-            Some(path) => self.names_in(&path, task.action.span),
-            None => {
-                self.names.open = true;
-                Vec::new()
-            }
+        if let Some(path) = path {
+            return self.names_in(&path, task.action.span);
         }
+        self.names.open = true;
+        Vec::new()
     }
 
     /// The names that an entry of `vars_files` defines; a template or a file that is not there yet may define any.

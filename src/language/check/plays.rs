@@ -30,6 +30,25 @@ impl Checker<'_> {
         }
     }
 
+    /// `--limit`, which stands in no file.
+    pub(super) fn limit(&mut self) {
+        let Some(limit) = self.input.limit else { return };
+        match select(limit, &self.hosts) {
+            Ok(left) if left.is_empty() => {
+                let groups: Vec<&str> = self.hosts.groups.keys().map(AsRef::as_ref).collect();
+                self.report(
+                    Diagnostic::error(Span::default(), format!("--limit `{limit}` leaves no host"))
+                        .label("nothing left")
+                        .help(format!("the groups are {}", groups.join(", "))),
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.report(Diagnostic::error(Span::default(), format!("--limit: {error}")).label("this pattern"));
+            }
+        }
+    }
+
     fn hosts_of(&mut self, play: &Play) {
         let pattern = &play.hosts.value;
         if pattern.is_empty() || is_template(pattern) {

@@ -182,8 +182,8 @@ impl Checker<'_> {
     }
 
     fn directives(&mut self, directives: &Directives, scope: &Scope) {
-        for (_, node) in &directives.vars {
-            self.templates(node, &scope.late());
+        for (name, node) in &directives.vars {
+            self.templates(node, &scope.value_of(&name.value));
         }
         self.conditions(&directives.when, scope);
         let d = directives;

@@ -17,8 +17,8 @@ use super::place::{name_at, name_of, place};
 pub(super) struct Scope {
     /// Names that the places around it define, outermost first.
     pub(super) names: Vec<HashSet<String>>,
-    /// The value of a variable is rendered where it is used, so any name that exists anywhere may be meant.
-    pub(super) late: bool,
+    /// The variable whose value this is. It is rendered where it is read, so any name that exists anywhere may be meant.
+    pub(super) value_of: Option<String>,
     /// Names are not checked: what is missing does no harm here.
     pub(super) lenient: bool,
     /// A failure is ignored or rescued here, so it may be meant: problems that only show at run time are warnings.
@@ -35,9 +35,9 @@ impl Scope {
         }
         scope
     }
-    /// The scope for the values of variables.
-    pub(super) fn late(&self) -> Self {
-        Self { late: true, ..self.clone() }
+    /// The scope for the value of a variable.
+    pub(super) fn value_of(&self, name: &str) -> Self {
+        Self { value_of: Some(name.to_owned()), ..self.clone() }
     }
     /// The scope of tasks whose failures are caught.
     pub(super) fn caught(&self) -> Self {
@@ -125,9 +125,17 @@ impl Checker<'_> {
         if !scope.lenient {
             for variable in found.variables.iter().filter(|variable| !variable.guarded) {
                 let name = &variable.name;
-                let known = self.names.knows(name, &scope.names) || (scope.late && self.names.anywhere.contains(name));
-                if !known {
-                    problems.push(self.undefined(name, place(&name_at(text, name, &variable.range)), scope));
+                if !scope.caught {
+                    self.reads.note(scope.value_of.as_deref(), name);
+                }
+                let late = scope.value_of.is_some() && self.names.anywhere.contains(name);
+                if late || self.names.knows(name, &scope.names) {
+                    continue;
+                }
+                let problem = self.undefined(name, place(&name_at(text, name, &variable.range)), scope);
+                match &scope.value_of {
+                    Some(owner) => self.reads.problem(owner, problem),
+                    None => problems.push(problem),
                 }
             }
         }
@@ -139,8 +147,7 @@ impl Checker<'_> {
     fn undefined(&self, name: &str, span: Span, scope: &Scope) -> Diagnostic {
         let mut problem =
             Diagnostic::error(span, format!("nothing defines the variable `{name}`")).label("not defined");
-        // The value of a variable that nobody reads does no harm.
-        if scope.caught || scope.late {
+        if scope.caught {
             problem.severity = Severity::Warning;
         }
         if name.starts_with("ansible_") && !self.names.facts {

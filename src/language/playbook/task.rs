@@ -227,7 +227,12 @@ impl Reader<'_> {
                         .help("leave it out"),
                 ),
                 _ => {
-                    self.unknown_key(name, key, "loop_control", ["loop_var", "index_var", "label", "pause", "extended"])
+                    self.unknown_key(
+                        name,
+                        key,
+                        "loop_control",
+                        ["loop_var", "index_var", "label", "pause", "extended"],
+                    );
                 }
             }
         }

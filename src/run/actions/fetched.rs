@@ -1,5 +1,7 @@
 //! `fetch`: where a worker's file lands on the master, and what is returned.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
@@ -21,6 +23,9 @@ pub struct Fetch {
     /// `flat: true` with a `dest` that must not be a folder.
     pub flat: bool,
 }
+
+/// Permission bits of a fetched file.
+pub const FETCHED_MODE: u32 = 0o644;
 
 /// `fetch`
 pub(super) fn fetch(call: Call<'_>) -> Result<Answer, String> {
@@ -82,6 +87,8 @@ impl Fetch {
         }
         let partial = dest.with_extension("dayfly-partial");
         std::fs::copy(brought, &partial)?;
+        // Always the same, so that a later copy of it is the same step for every master.
+        std::fs::set_permissions(&partial, Permissions::from_mode(FETCHED_MODE))?;
         std::fs::rename(&partial, &dest)?;
         Ok((Landed::New, returned))
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use fetched::{Fetch, Landed};
+pub use fetched::{FETCHED_MODE, Fetch, Landed};
 pub use finder::Finder;
 pub(crate) use variables::read_vars;
 

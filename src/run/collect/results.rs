@@ -39,13 +39,14 @@ pub async fn collect_results(
         }
     };
     for file in files {
-        let path = scratch.join(format!("result-{}", crate::core::ids::sha256_hex(file.absolute.as_bytes())));
-        match bring(store, run, host, link, &file.absolute, &file.path, &path).await {
+        let outcome = match tempfile::NamedTempFile::new_in(scratch) {
+            Ok(copy) => bring(store, run, host, link, &file.absolute, &file.path, &copy.into_temp_path()).await,
+            Err(error) => Err(format!("{}: {error}", scratch.display())),
+        };
+        match outcome {
             Ok(entry) => brought.files.push(entry),
             Err(why) => brought.gaps.push(format!("{} of {host}: {why}", file.path)),
         }
-        // A temporary copy: the store has what counts.
-        drop(std::fs::remove_file(&path));
     }
     brought
 }

@@ -1,6 +1,7 @@
 //! What every executor of a run shares; nothing in it changes but through the journal.
 
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +26,7 @@ use crate::platform::remote::{Connector, Link, LinkOrder};
 use crate::platform::secrets::RunKey;
 use crate::platform::store::journal::Journal;
 use crate::platform::store::{Store, layout};
-use crate::run::actions::{Finder, read_vars};
+use crate::run::actions::{FETCHED_MODE, Finder, read_vars};
 use crate::run::collect::LogBook;
 use crate::run::lookups::{EnvAccess, Lookups};
 
@@ -258,7 +259,8 @@ impl Context {
             made.map_err(|error| EngineError::Internal(format!("{}: {error}", parent.display())))?;
         }
         self.store.get_file(&layout::blob_key(&self.spec.run, sha256), &path).await?;
-        Ok(())
+        let set = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(FETCHED_MODE));
+        set.map_err(|error| EngineError::Internal(format!("{}: {error}", path.display())))
     }
 }
 

@@ -104,8 +104,15 @@ impl Dispatcher {
             }
         }
         loop {
-            self.begin_plays().await?;
-            self.advance_plays().await?;
+            // What one play's end makes possible for another happens at once.
+            loop {
+                let before: Vec<Phase> = self.plays.iter().map(|play| play.phase).collect();
+                self.begin_plays().await?;
+                self.advance_plays().await?;
+                if before.iter().copied().eq(self.plays.iter().map(|play| play.phase)) {
+                    break;
+                }
+            }
             self.release_groups();
             if self.jobs.is_empty() && self.plays.iter().all(PlayRun::is_over) {
                 break;

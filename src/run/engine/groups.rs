@@ -402,8 +402,12 @@ pub(super) async fn end(
                 match found.iter().find(|instance| instance.id == id) {
                     Some(instance) if instance.state == InstanceState::Terminated => {
                         let state = "terminated".to_owned();
-                        context.journal.record(Record::Gone { instance: id.clone(), state: state.clone() }).await?;
-                        context.emit(EventKind::WorkerGone { slot: slot.clone(), state: state.clone() });
+                        let known = context.history.gone.contains_key(&id);
+                        if !known {
+                            let record = Record::Gone { instance: id.clone(), state: state.clone() };
+                            context.journal.record(record).await?;
+                        }
+                        context.tell(EventKind::WorkerGone { slot: slot.clone(), state: state.clone() }, known);
                         gone.push((slot, id, state));
                     }
                     _ => still.push((slot, id)),

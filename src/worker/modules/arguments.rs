@@ -1,6 +1,7 @@
 //! From the map that an order carries to a module's own typed arguments.
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
@@ -16,9 +17,13 @@ pub fn yes() -> bool {
     true
 }
 
+/// For serde: an optional text; an empty one counts as not given, as Python's truth has it.
+pub fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+}
+
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
@@ -28,6 +33,7 @@ mod tests {
     struct Two {
         #[serde(default = "yes")]
         first: bool,
+        #[serde(default, deserialize_with = "filled")]
         second: Option<String>,
     }
 
@@ -39,6 +45,8 @@ mod tests {
     fn null_is_not_given_and_unknown_is_refused() {
         let two: Two = read(object(json!({"first": null, "second": null}))).unwrap();
         assert!(two.first && two.second.is_none());
+        let two: Two = read(object(json!({"second": ""}))).unwrap();
+        assert_eq!(two.second, None);
         let failure = read::<Two>(object(json!({"third": 1}))).unwrap_err();
         assert!(failure.msg().contains("third"), "{failure:?}");
     }

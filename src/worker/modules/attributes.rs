@@ -55,12 +55,13 @@ impl Attributes {
         for name in ["attributes", "attr", "seuser", "serole", "setype", "selevel", "unsafe_writes"] {
             match args.remove(name) {
                 None | Some(Value::Null | Value::Bool(false)) => {}
+                Some(text) if text == "" => {}
                 Some(_) => return Err(Failure::new(format!("Unsupported parameters: {name}"))),
             }
         }
         let mut text = |name: &str| match args.remove(name) {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text),
+            Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
             Some(other) => Some(other.to_string()),
         };
         let (owner, group) = (text("owner"), text("group"));

@@ -1,5 +1,8 @@
 //! `command` and `shell`: a program of the author's, run only where `creates` and `removes` ask for it.
 
+use std::io;
+use std::path::Path;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -20,15 +23,18 @@ pub enum Flavour {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
-    #[serde(rename = "_raw_params")]
-    raw_params: Option<String>,
+    #[serde(alias = "_raw_params")]
     cmd: Option<String>,
     argv: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     chdir: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     executable: Option<String>,
     #[serde(default = "arguments::yes")]
     expand_argument_vars: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     creates: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     removes: Option<String>,
     stdin: Option<Value>,
     #[serde(default = "arguments::yes")]
@@ -40,7 +46,7 @@ struct Args {
 /// Runs the program, or says why it did not have to be.
 pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) -> Result<Returned, Failure> {
     let args: Args = arguments::read(args)?;
-    let text = args.raw_params.as_ref().or(args.cmd.as_ref()).filter(|text| !text.is_empty());
+    let text = args.cmd.as_ref().filter(|text| !text.is_empty());
     let argv: Option<Vec<String>> = args.argv.as_ref().map(|argv| argv.iter().map(as_text).collect());
     // What `cmd` returns: the text for a shell, words otherwise.
     let (cmd, command_words) = match (flavour, text, argv) {
@@ -81,8 +87,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) ->
     }
     let chdir = args.chdir.as_ref().map(|chdir| Place::new(chdir, context));
     if let Some(chdir) = &chdir
-        && let Err(error) = std::fs::read_dir(&chdir.path)
-        && error.kind() != std::io::ErrorKind::PermissionDenied
+        && let Err(error) = can_enter(&chdir.path)
     {
         with_lines(&mut returned);
         return Err(Failure::returning(returned, "Unable to change directory before execution.")
@@ -155,6 +160,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) ->
     let strip = |text: String| {
         if args.strip_empty_ends { text.trim_end_matches(['\r', '\n']).to_owned() } else { text }
     };
+    note_cut(&mut returned, end.cut);
     returned.insert("stdout".into(), strip(end.stdout).into());
     returned.insert("stderr".into(), strip(end.stderr).into());
     returned.insert("rc".into(), end.rc.into());
@@ -163,6 +169,21 @@ pub fn run(args: Map<String, Value>, context: &mut Context, flavour: Flavour) ->
     returned.insert("delta".into(), moment::delta(end.ended_ms - end.started_ms).into());
     with_lines(&mut returned);
     if end.rc == 0 { Ok(returned) } else { Err(Failure::returning(returned, "non-zero return code")) }
+}
+
+/// Whether a program could be started in a folder.
+fn can_enter(folder: &Path) -> io::Result<()> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
+    }
+    Ok(nix::unistd::access(folder, nix::unistd::AccessFlags::X_OK)?)
+}
+
+/// Says that the middle of the output was not kept; the step's log has all of it.
+pub fn note_cut(returned: &mut Returned, is_cut: bool) {
+    if is_cut {
+        returned.insert("output_cut".into(), true.into());
+    }
 }
 
 /// Adds `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.
@@ -245,6 +266,11 @@ mod tests {
         assert_eq!(result["msg"], "Error executing command.");
         let result = stage.run("command", json!({"cmd": "true", "chdir": "/no/such"}));
         assert_eq!(result["msg"], "Unable to change directory before execution.");
+        let result = stage.run("command", json!({"cmd": "true", "chdir": "/dev/null"}));
+        assert_eq!(
+            result["exception"],
+            "Unable to change directory before execution: [Errno 20] Not a directory: b'/dev/null'"
+        );
         let result = stage.run("command", json!({"cmd": "echo 'a"}));
         assert_eq!(result["msg"], "Task failed: Module failed: No closing quotation");
     }

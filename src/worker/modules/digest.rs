@@ -43,9 +43,28 @@ pub fn sha1(path: &Path) -> io::Result<String> {
     of_file(path, Box::new(Sha1::default()))
 }
 
-/// The MD5 of a file.
-pub fn md5(path: &Path) -> io::Result<String> {
-    of_file(path, Box::new(Md5::default()))
+/// The two checksums that `copy` returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// What Ansible calls the checksum.
+    pub sha1: String,
+    /// The MD5.
+    pub md5: String,
+}
+
+/// Both checksums of a file; a large one is read by two threads at once, since MD5 is slower than a disk.
+pub fn sha1_and_md5(path: &Path) -> io::Result<Sums> {
+    const LARGE: u64 = 4 << 20;
+    let md5 = || of_file(path, Box::new(Md5::default()));
+    if std::fs::metadata(path)?.len() < LARGE {
+        return Ok(Sums { sha1: sha1(path)?, md5: md5()? });
+    }
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(md5);
+        let sha1 = sha1(path)?;
+        let md5 = beside.join().map_err(|_| io::Error::other("a checksum could not be computed"))??;
+        Ok(Sums { sha1, md5 })
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -62,12 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn large_files_have_the_same_sums() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, vec![0; 5 << 20]).unwrap();
+        let sums = sha1_and_md5(&path).unwrap();
+        assert_eq!(sums.sha1, sha1(&path).unwrap());
+        assert_eq!(sums.md5, of_file(&path, hasher("md5").unwrap()).unwrap());
+    }
+
+    #[test]
     fn known_sums() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         std::fs::write(&path, "abc").unwrap();
         assert_eq!(sha1(&path).unwrap(), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        assert_eq!(md5(&path).unwrap(), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(sha1_and_md5(&path).unwrap().md5, "900150983cd24fb0d6963f7d28e17f72");
         let sum = of_file(&path, hasher("sha224").unwrap()).unwrap();
         assert_eq!(sum, "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7");
         assert!(hasher("crc").is_none());

@@ -1,5 +1,6 @@
 //! `find`: paths below folders that fit.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -9,9 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::failure::{self, Failure};
 use super::moment::Moment;
+use super::pattern::Glob;
 use super::place::Place;
 use super::python_regex::Pattern;
-use super::{Context, Returned, arguments, attributes, digest, inode, mode, pattern};
+use super::{Context, Returned, arguments, attributes, digest, inode, mode};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,7 @@ struct Args {
     patterns: Vec<String>,
     #[serde(default)]
     excludes: Vec<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     contains: Option<String>,
     #[serde(default)]
     read_whole_file: bool,
@@ -46,6 +49,7 @@ struct Args {
     mode: Option<Value>,
     #[serde(default = "arguments::yes")]
     exact_mode: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     encoding: Option<String>,
     limit: Option<i64>,
 }
@@ -108,7 +112,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context) -> Result<Returned, 
 }
 
 enum Names {
-    Globs(Vec<String>),
+    Globs(Vec<Glob>),
     Regexes(Vec<Pattern>),
 }
 
@@ -117,7 +121,7 @@ impl Names {
         if use_regex {
             Ok(Self::Regexes(written.iter().map(|text| Pattern::for_text(text)).collect::<Result<_, _>>()?))
         } else {
-            Ok(Self::Globs(written.to_vec()))
+            Ok(Self::Globs(written.iter().map(|text| Glob::new(text)).collect()))
         }
     }
     fn is_empty(&self) -> bool {
@@ -128,7 +132,7 @@ impl Names {
     }
     fn fit(&self, name: &str) -> bool {
         match self {
-            Self::Globs(globs) => globs.iter().any(|glob| pattern::fits(name, glob)),
+            Self::Globs(globs) => globs.iter().any(|glob| glob.fits(name)),
             Self::Regexes(regexes) => regexes.iter().any(|regex| regex.is_match_at_start(name)),
         }
     }
@@ -147,6 +151,9 @@ struct Search<'a> {
     files: Vec<Map<String, Value>>,
     examined: usize,
     skipped: Map<String, Value>,
+    /// Names that were looked up once.
+    users: BTreeMap<u32, String>,
+    groups: BTreeMap<u32, String>,
 }
 
 impl<'a> Search<'a> {
@@ -172,6 +179,8 @@ impl<'a> Search<'a> {
             files: Vec::new(),
             examined: 0,
             skipped: Map::new(),
+            users: BTreeMap::new(),
+            groups: BTreeMap::new(),
         })
     }
     fn is_full(&self) -> bool {
@@ -256,8 +265,22 @@ impl<'a> Search<'a> {
         }
         let mut found = Map::from_iter([("path".to_owned(), json!(place.shown))]);
         found.append(&mut inode::values(&metadata));
-        found.insert("gr_name".into(), attributes::group_name(metadata.gid()).unwrap_or_default().into());
-        found.insert("pw_name".into(), attributes::user_name(metadata.uid()).unwrap_or_default().into());
+        found.insert(
+            "gr_name".into(),
+            self.groups
+                .entry(metadata.gid())
+                .or_insert_with_key(|gid| attributes::group_name(*gid).unwrap_or_default())
+                .clone()
+                .into(),
+        );
+        found.insert(
+            "pw_name".into(),
+            self.users
+                .entry(metadata.uid())
+                .or_insert_with_key(|uid| attributes::user_name(*uid).unwrap_or_default())
+                .clone()
+                .into(),
+        );
         if metadata.is_file() && self.args.get_checksum {
             let hasher = digest::hasher(&self.args.checksum_algorithm)
                 .ok_or_else(|| Failure::new(format!("unknown checksum algorithm {}", self.args.checksum_algorithm)))?;
@@ -305,7 +328,7 @@ fn quantity(what: &str, written: Option<&Value>, units: &[(char, i64)]) -> Resul
     };
     let unit = units.iter().find(|(letter, _)| text.ends_with(*letter));
     let (number, factor) =
-        unit.map_or((text.as_str(), 1), |(letter, factor)| (text.trim_end_matches(*letter), *factor));
+        unit.map_or((text.as_str(), 1), |(letter, factor)| (text.strip_suffix(*letter).unwrap_or(&text), *factor));
     match number.parse::<i64>().ok().and_then(|number| number.checked_mul(factor)) {
         Some(amount) if !number.starts_with('+') => Ok(Some(amount)),
         _ => Err(Failure::new(format!("failed to process {what}")).with(what, text)),
@@ -328,70 +351,4 @@ fn normal(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::rehearsal::Rehearsal;
-    use super::*;
-
-    fn stage() -> Rehearsal {
-        let stage = Rehearsal::new();
-        fs::create_dir_all(stage.home().join("d/e/f")).unwrap();
-        for (name, content) in
-            [("d/a.txt", "one\ntwo\n"), ("d/b.log", ""), ("d/.c.txt", ""), ("d/e/d.txt", "2"), ("d/e/f/g.txt", "")]
-        {
-            fs::write(stage.home().join(name), content).unwrap();
-        }
-        std::os::unix::fs::symlink("..", stage.home().join("d/e/up")).unwrap();
-        stage
-    }
-
-    fn names(result: &Returned) -> Vec<String> {
-        let files = result["files"].as_array().unwrap();
-        let mut names: Vec<_> = files.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn filters_by_name_type_and_depth() {
-        let mut stage = stage();
-        let mut find = |args: Value| names(&stage.run("find", args));
-        assert_eq!(find(json!({"paths": ["d"]})), ["d/a.txt", "d/b.log"]);
-        assert_eq!(find(json!({"paths": ["d"], "patterns": ["*.txt"], "hidden": true})), ["d/.c.txt", "d/a.txt"]);
-        assert_eq!(find(json!({"paths": ["d"], "excludes": ["a*"]})), ["d/b.log"]);
-        let args = json!({"paths": ["./d/"], "recurse": true, "use_regex": true, "patterns": ["[a-d]\\.txt$"]});
-        assert_eq!(find(args), ["d/a.txt", "d/e/d.txt"]);
-        assert_eq!(
-            find(json!({"paths": ["d"], "recurse": true, "depth": 2, "patterns": ["*.txt"]})),
-            ["d/a.txt", "d/e/d.txt"]
-        );
-        assert_eq!(find(json!({"paths": ["d"], "recurse": true, "file_type": "directory"})), ["d/e", "d/e/f"]);
-        assert_eq!(find(json!({"paths": ["d"], "recurse": true, "file_type": "link"})), ["d/e/up"]);
-        let args = json!({"paths": ["d"], "recurse": true, "follow": true, "patterns": ["g.txt"]});
-        assert_eq!(find(args), ["d/e/f/g.txt"]);
-    }
-
-    #[test]
-    fn filters_by_content_size_and_age() {
-        let mut stage = stage();
-        let mut find = |args: Value| names(&stage.run("find", args));
-        assert_eq!(find(json!({"paths": ["d"], "contains": "tw"})), ["d/a.txt"]);
-        assert!(find(json!({"paths": ["d"], "contains": "wo"})).is_empty());
-        assert_eq!(find(json!({"paths": ["d"], "contains": "e\nt", "read_whole_file": true})), ["d/a.txt"]);
-        assert_eq!(find(json!({"paths": ["d"], "size": "1"})), ["d/a.txt"]);
-        assert_eq!(find(json!({"paths": ["d"], "size": "-1b"})), ["d/b.log"]);
-        assert!(find(json!({"paths": ["d"], "age": "1h"})).is_empty());
-        assert_eq!(find(json!({"paths": ["d"], "age": "-1h"})).len(), 2);
-        assert_eq!(find(json!({"paths": ["d"], "limit": 1})).len(), 1);
-    }
-
-    #[test]
-    fn says_what_it_could_not_look_at() {
-        let mut stage = stage();
-        let result = stage.run("find", json!({"paths": ["none"]}));
-        assert_eq!(result["skipped_paths"], json!({"none": "'none' is not a directory"}));
-        assert_eq!(result["msg"], "Not all paths examined, check warnings for details");
-        assert_eq!(stage.run("find", json!({"paths": ["d"], "age": "1x"}))["msg"], "failed to process age");
-        let result = stage.run("find", json!({"paths": ["d"], "limit": 0}));
-        assert_eq!(result["msg"], "limit cannot be 0 (use None for unlimited)");
-    }
-}
+mod tests;

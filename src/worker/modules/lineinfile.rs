@@ -22,7 +22,9 @@ struct Args {
     regexp: Option<String>,
     search_string: Option<String>,
     line: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     insertafter: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     insertbefore: Option<String>,
     #[serde(default)]
     backrefs: bool,
@@ -32,6 +34,7 @@ struct Args {
     backup: bool,
     #[serde(default)]
     firstmatch: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     validate: Option<String>,
 }
 
@@ -182,4 +185,55 @@ fn write(args: &Args, place: &Place, content: &[u8], context: &mut Context) -> R
     let backup = if args.backup { staged::back_up(&place.path).map_err(failed)? } else { None };
     staged.put_in_place(&real).map_err(failed)?;
     Ok(backup.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rehearsal::Rehearsal;
+    use super::*;
+
+    #[test]
+    fn check_promises_what_happens() {
+        let mut stage = Rehearsal::new();
+        let path = stage.home().join("f");
+        fs::write(&path, "a=1\n").unwrap();
+        let args = json!({"path": "f", "regexp": "^a=", "line": "a=2", "backup": true});
+        stage.check = true;
+        let promised = stage.run("lineinfile", args.clone());
+        assert_eq!((&promised["changed"], &promised["msg"]), (&json!(true), &json!("line replaced")));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a=1\n");
+        stage.check = false;
+        stage.diff = true;
+        let done = stage.run("lineinfile", args.clone());
+        assert_eq!((&done["changed"], &done["diff"][0]["after"]), (&json!(true), &json!("a=2\n")));
+        assert_eq!(fs::read_to_string(done["backup"].as_str().unwrap()).unwrap(), "a=1\n");
+        let again = stage.run("lineinfile", args);
+        assert_eq!((&again["changed"], &again["msg"], &again["backup"]), (&json!(false), &json!(""), &json!("")));
+    }
+
+    #[test]
+    fn creates_removes_and_sets_the_mode() {
+        let mut stage = Rehearsal::new();
+        assert_eq!(stage.run("lineinfile", json!({"path": "d/f", "line": "x"}))["rc"], 257);
+        let made = stage.run("lineinfile", json!({"path": "d/f", "line": "x", "create": true, "mode": "0600"}));
+        assert_eq!(made["msg"], "line added and ownership, perms or SE linux context changed");
+        let gone = stage.run("lineinfile", json!({"path": "d/f", "regexp": "^x", "state": "absent"}));
+        assert_eq!((&gone["found"], &gone["msg"]), (&json!(1), &json!("1 line(s) removed")));
+        let none = stage.run("lineinfile", json!({"path": "none", "line": "x", "state": "absent"}));
+        assert_eq!((&none["changed"], &none["msg"]), (&json!(false), &json!("file not present")));
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_do() {
+        let mut stage = Rehearsal::new();
+        fs::write(stage.home().join("f"), "a\n").unwrap();
+        let mut msg = |args: Value| stage.run("lineinfile", args)["msg"].as_str().unwrap().to_owned();
+        assert_eq!(msg(json!({"path": ".", "line": "x"})), "Path . is a directory !");
+        assert_eq!(msg(json!({"path": "f"})), "line is required with state=present");
+        assert_eq!(msg(json!({"path": "f", "line": "x", "backrefs": true})), "regexp is required with backrefs=true");
+        let needs = "one of line, search_string, or regexp is required with state=absent";
+        assert_eq!(msg(json!({"path": "f", "state": "absent"})), needs);
+        assert_eq!(msg(json!({"path": "f", "line": "x", "validate": "false %s"})), "failed to validate: rc:1 error:");
+        assert_eq!(fs::read_to_string(stage.home().join("f")).unwrap(), "a\n");
+    }
 }

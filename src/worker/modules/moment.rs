@@ -125,16 +125,13 @@ pub fn delta(millis: i64) -> String {
     let millis = millis.max(0);
     let (days, rest) = (millis / 86_400_000, millis % 86_400_000);
     let seconds = rest / 1000;
-    let mut text = match days {
+    let days = match days {
         0 => String::new(),
         1 => "1 day, ".to_owned(),
         n => format!("{n} days, "),
     };
-    text.push_str(&format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
-    if rest % 1000 > 0 {
-        text.push_str(&format!(".{:03}000", rest % 1000));
-    }
-    text
+    let fraction = if rest % 1000 > 0 { format!(".{:03}000", rest % 1000) } else { String::new() };
+    format!("{days}{}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]

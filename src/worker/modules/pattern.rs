@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Translates a shell pattern to a regular expression that covers a whole name.
-pub fn to_regex(pattern: &str) -> String {
+fn to_regex(pattern: &str) -> String {
     let mut regex = String::from("(?s)\\A");
     let chars: Vec<char> = pattern.chars().collect();
     let mut at = 0;
@@ -50,9 +50,24 @@ pub fn to_regex(pattern: &str) -> String {
     regex
 }
 
-/// Whether a whole name fits a shell pattern. A pattern that cannot be read fits nothing.
+/// A shell pattern, read once for many names. One that cannot be read fits nothing.
+#[derive(Debug)]
+pub struct Glob(Option<fancy_regex::Regex>);
+
+impl Glob {
+    /// Reads a pattern.
+    pub fn new(pattern: &str) -> Self {
+        Self(fancy_regex::Regex::new(&to_regex(pattern)).ok())
+    }
+    /// Whether a whole name fits.
+    pub fn fits(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|regex| regex.is_match(name).unwrap_or(false))
+    }
+}
+
+/// Whether a whole name fits a shell pattern.
 pub fn fits(name: &str, pattern: &str) -> bool {
-    fancy_regex::Regex::new(&to_regex(pattern)).is_ok_and(|regex| regex.is_match(name).unwrap_or(false))
+    Glob::new(pattern).fits(name)
 }
 
 fn is_magic(text: &str) -> bool {
@@ -73,11 +88,12 @@ pub fn glob(pattern: &Path) -> Vec<PathBuf> {
             }
             let folder = if base.as_os_str().is_empty() { Path::new(".") } else { base.as_path() };
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
+            let glob = Glob::new(&text);
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 let name_text = name.to_string_lossy();
                 let hidden = name_text.starts_with('.') && !text.starts_with('.');
-                if !hidden && fits(&name_text, &text) {
+                if !hidden && glob.fits(&name_text) {
                     next.push(base.join(&name));
                 }
             }

@@ -9,8 +9,9 @@ use super::{Context, Program, Returned, arguments, command};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
-    #[serde(rename = "_raw_params")]
-    raw_params: String,
+    #[serde(alias = "_raw_params")]
+    cmd: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     executable: Option<String>,
 }
 
@@ -21,7 +22,7 @@ pub fn run(args: Map<String, Value>, context: &mut Context) -> Result<Returned, 
         return Ok(Returned::from_iter([("skipped".to_owned(), json!(true)), ("changed".to_owned(), json!(false))]));
     }
     let shell = args.executable.unwrap_or_else(|| "/bin/sh".to_owned());
-    run_line(shell, args.raw_params, None, context)
+    run_line(shell, args.cmd, None, context)
 }
 
 /// Runs a line in a shell and returns what an action of Ansible's returns: no times, ends not stripped.
@@ -43,6 +44,7 @@ pub fn run_line(
         ("stderr".to_owned(), end.stderr.into()),
         ("changed".to_owned(), json!(true)),
     ]);
+    command::note_cut(&mut returned, end.cut);
     command::with_lines(&mut returned);
     if end.rc == 0 { Ok(returned) } else { Err(Failure::returning(returned, "non-zero return code")) }
 }
@@ -60,6 +62,9 @@ mod tests {
         assert_eq!((&result["failed"], &result["changed"]), (&json!(true), &json!(true)));
         let result = stage.run("raw", json!({"_raw_params": "x", "executable": "/bin/echo"}));
         assert_eq!(result["stdout"], "-c x\n");
+        assert_eq!(result.get("output_cut"), None);
+        let result = stage.run("raw", json!({"cmd": "head -c 2000000 /dev/zero"}));
+        assert_eq!(result["output_cut"], true);
         stage.check = true;
         let result = stage.run("raw", json!({"_raw_params": "echo hi"}));
         assert_eq!((&result["skipped"], result.get("stdout")), (&json!(true), None));

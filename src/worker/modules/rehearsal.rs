@@ -84,7 +84,7 @@ impl Programs for Plain {
             rc: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(1)),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            cut: false,
+            cut: output.stdout.len() > 1 << 20,
             started_ms: 1_700_000_000_000,
             ended_ms: 1_700_000_000_005,
         })

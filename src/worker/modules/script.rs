@@ -15,14 +15,16 @@ struct Args {
     /// Where the master has put the script, absolute.
     #[serde(rename = "_script")]
     script: String,
-    /// What the author wrote: the script's name and its arguments.
+    /// The arguments as the author wrote them, quotes and all.
     #[serde(default)]
     cmd: String,
-    #[serde(rename = "_raw_params")]
-    raw_params: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     chdir: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     creates: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     removes: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     executable: Option<String>,
     #[serde(default = "arguments::yes", rename = "decrypt")]
     _decrypt: bool,
@@ -59,18 +61,12 @@ pub fn run(args: Map<String, Value>, context: &mut Context) -> Result<Returned, 
         }
         return skipped("Check mode is not supported for this task.".to_owned());
     }
-    let written = args.raw_params.as_deref().unwrap_or(&args.cmd).trim();
     let script = std::path::Path::new(&args.script);
     if args.executable.is_none() {
         std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o700))
             .map_err(|error| Failure::new(format!("cannot make the script executable: {}", failure::reason(&error))))?;
     }
-    let script_word = words::quote(&args.script);
-    // The name's place in the author's text is taken by the script's place here, so that quoting stays as written.
-    let line = match words::split(written).map_err(Failure::uncaught)?.first() {
-        Some(name) if written.contains(name.as_str()) => written.replacen(name.as_str(), &args.script, 1),
-        _ => script_word,
-    };
+    let line = format!("{} {}", words::quote(&args.script), args.cmd).trim_end().to_owned();
     let line = match &args.executable {
         Some(executable) => format!("{executable} {line}"),
         None => line,
@@ -89,7 +85,7 @@ mod tests {
         let mut stage = Rehearsal::new();
         let script = stage.home().join("put here.sh");
         std::fs::write(&script, "#!/bin/sh\necho \"$1-$2\"; exit 4\n").unwrap();
-        let mut args = json!({"_script": script, "cmd": "'my script.sh' 'a b' c"});
+        let mut args = json!({"_script": script, "cmd": "'a b' c"});
         let result = stage.run("script", args.clone());
         assert_eq!((&result["stdout"], &result["rc"]), (&json!("a b-c\n"), &json!(4)));
         assert_eq!((&result["msg"], &result["changed"]), (&json!("non-zero return code"), &json!(true)));
@@ -105,7 +101,7 @@ mod tests {
         let mut stage = Rehearsal::new();
         let script = stage.home().join("s");
         std::fs::write(&script, "echo $1").unwrap();
-        let result = stage.run("script", json!({"_script": script, "cmd": "s x", "executable": "/bin/sh -e"}));
+        let result = stage.run("script", json!({"_script": script, "cmd": "x", "executable": "/bin/sh -e"}));
         assert_eq!(result["stdout"], "x\n");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::ids::{GroupName, HostName};
 use crate::core::source::{Diagnostic, Span};
-use crate::core::values::{Value, Var};
+use crate::core::values::{Value, Var, Vars};
 use crate::language::args::text_of;
 
 use super::super::reader::Reader;
@@ -53,11 +53,8 @@ impl Builder {
 
     fn host(&mut self, group: &str, name: String, span: Span, vars: &[(String, Value)]) {
         let name = HostName::new(name);
-        let host = self
-            .inventory
-            .hosts
-            .entry(name.clone())
-            .or_insert_with(|| InventoryHost { span, vars: Default::default() });
+        let host =
+            self.inventory.hosts.entry(name.clone()).or_insert_with(|| InventoryHost { span, vars: Vars::default() });
         for (key, value) in vars {
             host.vars.insert(key.clone(), Var::written(value.clone()));
         }

@@ -14,13 +14,26 @@ enum Section {
     Vars,
 }
 
+/// Groups that are named, but whose own section has not come yet.
+#[derive(Default)]
+struct Promised {
+    /// Parent, child, and where it is named.
+    children: Vec<(String, String, Span)>,
+    /// Groups with a section of variables only.
+    vars: Vec<(String, Span)>,
+}
+
+impl Promised {
+    fn is_defined(&self, builder: &Builder, name: &str) -> bool {
+        builder.has_group(name) && !self.vars.iter().any(|(group, _)| group == name)
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn ini_inventory(&mut self, builder: &mut Builder, file: FileId, text: &str) {
         let mut group = "ungrouped".to_owned();
         let mut section = Section::Hosts;
-        // Groups that are only promised so far: by `:children` or by `:vars`.
-        let mut promised: Vec<(String, Section, Span)> = Vec::new();
-        let mut children: Vec<(String, String, Span)> = Vec::new();
+        let mut promised = Promised::default();
         for (index, raw) in text.lines().enumerate() {
             let line = raw.trim();
             let before = raw.chars().take_while(|c| c.is_whitespace()).count() as u32;
@@ -34,10 +47,10 @@ impl Reader<'_> {
                 let Some((name, kind)) = self.section(heading, span) else { continue };
                 section = kind;
                 group = name;
-                if section != Section::Vars {
-                    builder.group(&group, span);
-                } else if !builder.has_group(&group) {
-                    promised.push((group.clone(), section, span));
+                if section == Section::Vars && !builder.has_group(&group) {
+                    promised.vars.push((group.clone(), span));
+                } else if section != Section::Vars {
+                    self.define(builder, &mut promised, &group, span);
                 }
                 continue;
             }
@@ -45,35 +58,45 @@ impl Reader<'_> {
                 Section::Hosts => self.host_line(builder, &group, line, span),
                 Section::Vars => self.variable_line(builder, &group, line, span),
                 Section::Children => {
-                    let child = line.split(['#', ' ', '\t']).next().unwrap_or(line);
-                    promised.push((child.to_owned(), section, span));
-                    children.push((group.clone(), child.to_owned(), span));
+                    let child = line.split(['#', ' ', '\t']).next().unwrap_or(line).to_owned();
+                    if promised.is_defined(builder, &child) {
+                        self.child(builder, &group, &child, span);
+                    } else {
+                        promised.children.push((group.clone(), child, span));
+                    }
                 }
             }
         }
-        // A group stands where its own section stands, so the promises are kept only now.
-        let sections: Vec<String> = text.lines().filter_map(|line| section_name(line.trim())).collect();
-        for (name, kind, span) in promised {
-            if builder.has_group(&name) && (kind == Section::Children || sections.contains(&name)) {
-                continue;
-            }
-            if !sections.contains(&name) {
-                let what = if kind == Section::Vars { "has variables but is not defined" } else { "is not defined" };
-                self.report(
-                    Diagnostic::error(span, format!("the group `{name}` {what}"))
-                        .label("named here only")
-                        .help(format!("add a section [{name}]")),
-                );
-            }
+        let undefined = promised.children.into_iter().map(|(_, child, span)| (child, span, "is not defined"));
+        let with_vars = promised.vars.into_iter().map(|(name, span)| (name, span, "has variables but is not defined"));
+        for (name, span, what) in undefined.chain(with_vars) {
+            self.report(
+                Diagnostic::error(span, format!("the group `{name}` {what}"))
+                    .label("named here only")
+                    .help(format!("add a section [{name}]")),
+            );
         }
-        for (parent, child, span) in children {
-            if builder.has_group(&child) && !builder.child(&parent, &child) {
-                self.report(
-                    Diagnostic::error(span, format!("the groups `{parent}` and `{child}` would contain each other"))
-                        .label("a circle")
-                        .help("leave one of the two out"),
-                );
-            }
+    }
+
+    /// A group gets its own section; who waited for it as a child has it now.
+    fn define(&mut self, builder: &mut Builder, promised: &mut Promised, name: &str, span: Span) {
+        builder.group(name, span);
+        promised.vars.retain(|(group, _)| group != name);
+        let (now, later) = std::mem::take(&mut promised.children).into_iter().partition(|(_, child, _)| child == name);
+        promised.children = later;
+        let now: Vec<(String, String, Span)> = now;
+        for (parent, child, span) in now {
+            self.child(builder, &parent, &child, span);
+        }
+    }
+
+    fn child(&mut self, builder: &mut Builder, parent: &str, child: &str, span: Span) {
+        if !builder.child(parent, child) {
+            self.report(
+                Diagnostic::error(span, format!("the groups `{parent}` and `{child}` would contain each other"))
+                    .label("a circle")
+                    .help("leave one of the two out"),
+            );
         }
     }
 
@@ -158,16 +181,6 @@ fn is_host_line(line: &str) -> bool {
     line.strip_prefix('[')
         .and_then(|rest| rest.split_once(']'))
         .is_some_and(|(inside, _)| inside.parse::<std::net::Ipv6Addr>().is_ok())
-}
-
-/// The group that a line defines: `[group]` and `[group:children]`, but not `[group:vars]`.
-fn section_name(line: &str) -> Option<String> {
-    let inside = line.split('#').next()?.trim_end().strip_prefix('[')?.strip_suffix(']')?;
-    match inside.split_once(':') {
-        None => Some(inside.to_owned()),
-        Some((name, "children" | "hosts")) => Some(name.to_owned()),
-        Some(_) => None,
-    }
 }
 
 /// A value is what Python makes of it as a literal, else text.

@@ -53,33 +53,27 @@ impl Reader<'_> {
             }
         }
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        match extension.as_deref() {
-            Some("yml" | "yaml" | "json") => {
-                if let Some(node) = self.yaml(path, None) {
-                    self.yaml_inventory(builder, &node);
-                }
+        if matches!(extension.as_deref(), Some("yml" | "yaml" | "json")) {
+            if let Some(node) = self.yaml(path, None) {
+                self.yaml_inventory(builder, &node);
             }
-            _ => {
-                let Some(bytes) = self.bytes(path, None) else { return };
-                let Ok(text) = String::from_utf8(bytes) else {
-                    self.report(
-                        Diagnostic::error(
-                            Span::default(),
-                            format!("the inventory {} is not UTF-8 text", path.display()),
-                        )
-                        .help("is it the right file? An inventory is a text file in INI or YAML form"),
-                    );
-                    return;
-                };
-                if extension.is_none() && text.starts_with("---") {
-                    if let Some(node) = self.yaml(path, None) {
-                        self.yaml_inventory(builder, &node);
-                    }
-                    return;
-                }
-                let file = self.sources.add(path, text.clone());
-                self.ini_inventory(builder, file, &text);
-            }
+            return;
         }
+        let Some(bytes) = self.bytes(path, None) else { return };
+        let Ok(text) = String::from_utf8(bytes) else {
+            self.report(
+                Diagnostic::error(Span::default(), format!("the inventory {} is not UTF-8 text", path.display()))
+                    .help("is it the right file? An inventory is a text file in INI or YAML form"),
+            );
+            return;
+        };
+        if extension.is_none() && text.starts_with("---") {
+            if let Some(node) = self.yaml(path, None) {
+                self.yaml_inventory(builder, &node);
+            }
+            return;
+        }
+        let file = self.sources.add(path, text.clone());
+        self.ini_inventory(builder, file, &text);
     }
 }

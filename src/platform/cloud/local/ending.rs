@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::machine::{Lock, Machine, State};
-use super::processes::{Process, descendants, end_all, marked};
+use super::processes::{Marks, Process, descendants, end_all};
 use crate::platform::cloud::InstanceState;
 
 /// A folder without a warden is given this long for one to come.
@@ -50,15 +50,14 @@ fn give_up(machine: &Machine, why: &str, _lock: &Lock) -> io::Result<State> {
 }
 
 fn end_leftovers(machine: &Machine, mut state: State, _lock: &Lock) -> io::Result<State> {
-    let home = machine.home();
+    let marks = Marks::of(&machine.home());
     let roots: Vec<Process> = state.sshd.iter().chain(&state.warden).cloned().collect();
     let left = end_all(
         || {
-            let mut found = marked(&home);
-            for root in roots.iter().filter(|root| root.is_alive()) {
-                found.append(&mut descendants(root.pid));
-                found.insert(root.pid);
-            }
+            let mut found = marks.find();
+            let living = roots.iter().filter(|root| root.is_alive()).map(|root| root.pid);
+            found.append(&mut descendants(living.clone()));
+            found.extend(living);
             found
         },
         PATIENCE,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -12,6 +12,10 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
+/// Below a worker's HOME; sshd's `DAYFLY_BASE` tells the agent so.
+pub const AGENT_FOLDER: &str = ".dayfly";
+/// The agent marks every process of a step so, with the name of the step's folder.
+const STEP_MARK: &[u8] = b"DAYFLY_STEP=";
 /// Between two looks for processes that are not gone yet.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -86,8 +90,8 @@ fn pids() -> impl Iterator<Item = u32> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Living processes below one, itself not included.
-pub fn descendants(of: u32) -> BTreeSet<u32> {
+/// Living processes below these, themselves not included.
+pub fn descendants(of: impl IntoIterator<Item = u32>) -> BTreeSet<u32> {
     let mut children: BTreeMap<u32, Vec<(u32, bool)>> = BTreeMap::new();
     for pid in pids() {
         if let Some(stat) = stat(pid) {
@@ -95,7 +99,7 @@ pub fn descendants(of: u32) -> BTreeSet<u32> {
         }
     }
     let mut found = BTreeSet::new();
-    let mut next = vec![of];
+    let mut next: Vec<u32> = of.into_iter().collect();
     while let Some(parent) = next.pop() {
         for (pid, dead) in children.remove(&parent).unwrap_or_default() {
             if !dead {
@@ -107,17 +111,43 @@ pub fn descendants(of: u32) -> BTreeSet<u32> {
     found
 }
 
-/// Living processes that belong to a worker by what they carry: its HOME in their environment, or an executable below it.
-/// They may have left the worker's process tree (a unit of systemd, a killed warden).
-pub fn marked(home: &Path) -> BTreeSet<u32> {
-    let wanted = [b"HOME=", home.as_os_str().as_encoded_bytes()].concat();
-    let carries = |pid: &u32| {
+/// How processes of a worker are known that have left its process tree (a unit of systemd, a killed warden): by what they
+/// carry.
+pub struct Marks {
+    home: PathBuf,
+    /// Entries of an environment that nothing but this worker's processes has.
+    entries: BTreeSet<Vec<u8>>,
+}
+
+impl Marks {
+    /// The marks of the worker with this HOME. Read before the HOME is removed: the agent's folders name the steps.
+    pub fn of(home: &Path) -> Self {
+        let below = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut entries = BTreeSet::from([[b"HOME=", home.as_os_str().as_encoded_bytes()].concat()]);
+        for run in below(&home.join(AGENT_FOLDER)) {
+            for steps in below(&run).map(|worker| worker.join("steps")) {
+                let mark = |step: PathBuf| Some([STEP_MARK, step.file_name()?.as_encoded_bytes()].concat());
+                entries.extend(below(&steps).filter_map(mark));
+            }
+        }
+        Self { home: home.to_owned(), entries }
+    }
+
+    /// Living processes that carry a mark, with their descendants.
+    pub fn find(&self) -> BTreeSet<u32> {
+        let this = std::process::id();
+        let carriers = pids().filter(|pid| *pid != this && self.is_carried_by(*pid));
+        let mut found: BTreeSet<u32> = carriers.filter(|pid| stat(*pid).is_some_and(|stat| !stat.dead)).collect();
+        found.append(&mut descendants(found.iter().copied()));
+        found.remove(&this);
+        found
+    }
+
+    fn is_carried_by(&self, pid: u32) -> bool {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == wanted)
-            || fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path.starts_with(home))
-    };
-    let this = std::process::id();
-    pids().filter(|pid| *pid != this).filter(carries).filter(|pid| stat(*pid).is_some_and(|stat| !stat.dead)).collect()
+        environment.split(|byte| *byte == 0).any(|entry| self.entries.contains(entry))
+            || fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path.starts_with(&self.home))
+    }
 }
 
 /// Kills until `find` finds nothing, or for this long. Returns what is left: processes of other users.

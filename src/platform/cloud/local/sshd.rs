@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::machine::{ADDRESS, Machine, Order, replace};
+use super::processes::AGENT_FOLDER;
 use crate::platform::cloud::LaunchError;
 
 /// Folders beside PATH that hold an sshd where PATH of ordinary users does not name them.
@@ -112,6 +113,6 @@ fn config(machine: &Machine, order: &Order, port: u16) -> Option<String> {
          MaxStartups 200\n\
          LogLevel INFO\n\
          ForceCommand exec /bin/sh '{folder}/session'\n\
-         SetEnv \"HOME={folder}/home\" \"DAYFLY_BASE={folder}/home/.dayfly\"\n"
+         SetEnv \"HOME={folder}/home\" \"DAYFLY_BASE={folder}/home/{AGENT_FOLDER}\"\n"
     ))
 }

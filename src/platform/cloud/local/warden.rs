@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal as stream};
 
 use super::ending::finish;
 use super::machine::{ADDRESS, Machine, Order, State};
-use super::processes::{Process, boot_id, boottime_ms, descendants, end_all, marked, reap_one, unix_ms};
+use super::processes::{AGENT_FOLDER, Marks, Process, boot_id, boottime_ms, descendants, end_all, reap_one, unix_ms};
 use super::sshd::configure;
 use crate::core::records::FORMAT_VERSION;
 use crate::platform::cloud::InstanceState;
@@ -144,7 +144,7 @@ fn missing_folder(said: &str) -> Option<PathBuf> {
 
 /// Waits for the reason to end.
 async fn live(machine: &Machine, order: &Order, state: &State, first_lease: i64, signals: &mut Signals) -> String {
-    let agent = machine.home().join(".dayfly").join(order.run.as_str()).join(order.slot.to_string());
+    let agent = machine.home().join(AGENT_FOLDER).join(order.run.as_str()).join(order.slot.to_string());
     let sshd = state.sshd.as_ref().map(|sshd| sshd.pid);
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -196,14 +196,14 @@ fn deadline(agent: &Path) -> Option<i64> {
 async fn end(machine: &Machine, state: &mut State) -> io::Result<()> {
     state.phase = InstanceState::ShuttingDown;
     machine.say(state)?;
-    let (home, this) = (machine.home(), std::process::id());
+    let (marks, this) = (Marks::of(&machine.home()), std::process::id());
     let why = state.why.clone();
     loop {
         let left = end_all(
             || {
                 while reap_one().is_some() {}
-                let mut found = descendants(this);
-                found.append(&mut marked(&home));
+                let mut found = descendants([this]);
+                found.append(&mut marks.find());
                 found
             },
             PATIENCE,

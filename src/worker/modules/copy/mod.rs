@@ -3,6 +3,8 @@
 mod destination;
 mod placing;
 mod request;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use request::run;

@@ -22,6 +22,8 @@ pub(super) struct Placing {
     pub(super) validate: Option<String>,
     /// The source is a file of this machine (`remote_src`).
     pub(super) is_remote: bool,
+    /// The checksum that the author knows the content to have.
+    pub(super) expected: Option<String>,
 }
 
 /// A file to place.
@@ -56,8 +58,15 @@ impl Placing {
     pub(super) fn place(&self, source: &Source, dest: &Place, context: &mut Context) -> Result<Returned, Failure> {
         let src_name = source.name.clone().unwrap_or_else(|| source.path.shown.clone());
         let attributes = self.file_attributes(source);
-        let checksum = digest::sha1(&source.path.path)
+        let sums = digest::sha1_and_md5(&source.path.path)
             .map_err(|error| Failure::new(format!("Source {src_name} not readable")).because(failure::errno(&error)))?;
+        let checksum = sums.sha1;
+        if let Some(expected) = &self.expected
+            && *expected != checksum
+        {
+            let msg = "Copied file does not match the expected checksum. Transfer failed.";
+            return Err(Failure::new(msg).with("checksum", checksum).with("expected_checksum", expected.clone()));
+        }
         let mut place = dest.clone();
         if dest.shown.ends_with('/') {
             place = dest.join(&source.relative);
@@ -109,7 +118,7 @@ impl Placing {
             }
         }
         if differs || self.is_remote {
-            returned.insert("md5sum".into(), json!(digest::md5(&source.path.path).ok()));
+            returned.insert("md5sum".into(), json!(sums.md5));
         }
         let settled =
             if context.check && differs { false } else { attributes.apply(&place.path, context.check, &mut change)? };

@@ -32,6 +32,7 @@ const DONE_BY_MASTER: &[&str] = &[
 #[serde(deny_unknown_fields)]
 struct Args {
     dest: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     src: Option<String>,
     #[serde(default)]
     backup: bool,
@@ -43,6 +44,7 @@ struct Args {
     local_follow: bool,
     #[serde(default)]
     remote_src: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     validate: Option<String>,
     directory_mode: Option<Value>,
     #[serde(default, rename = "_files")]
@@ -51,6 +53,9 @@ struct Args {
     directories: Vec<String>,
     #[serde(rename = "_source_name")]
     source_name: Option<String>,
+    /// The content stands in the playbook and has no name.
+    #[serde(default, rename = "_content")]
+    is_inline: bool,
     #[serde(default, rename = "_from_directory")]
     from_directory: bool,
 }
@@ -60,6 +65,8 @@ struct Args {
 #[serde(deny_unknown_fields)]
 struct Sent {
     source: String,
+    /// Its path below the folder that is copied; empty for a single file.
+    #[serde(default)]
     relative: String,
     mode: Option<Value>,
 }
@@ -82,23 +89,28 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
         follow: args.follow && args.directories.is_empty(),
         validate: args.validate,
         is_remote: args.remote_src,
+        expected,
     };
     if args.remote_src {
         let written = args.src.ok_or_else(|| Failure::new("src (or content) is required"))?;
         let source = Place::new(&written, context);
-        return from_worker(&placing, &source, &dest, expected.as_deref(), args.local_follow, context);
+        return from_worker(&placing, &source, &dest, args.local_follow, context);
     }
     if args.from_directory && !dest.shown.ends_with('/') {
         dest.shown.push('/');
     }
+    if args.is_inline && (dest.shown.ends_with('/') || dest.path.is_dir()) {
+        return Err(Failure::new("can not use content with a dir as dest"));
+    }
+    let source_name = args.source_name.clone().filter(|_| !args.is_inline);
     let mut changed = false;
     let mut diffs = Vec::new();
     let mut only = None;
     for sent in &args.files {
         let source = Source {
             path: Place::absolute(sent.source.clone().into()),
-            relative: sent.relative.clone(),
-            name: args.source_name.clone(),
+            relative: if sent.relative.is_empty() { base_name(source_name.as_deref()) } else { sent.relative.clone() },
+            name: source_name.clone(),
             mode: sent.mode.clone(),
         };
         let returned = placing.place(&source, &dest, context)?;
@@ -110,16 +122,13 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
     }
     for directory in &args.directories {
         let place = dest.join(directory);
-        if place.path.is_dir() && args.files.iter().any(|sent| sent.relative.starts_with(&format!("{directory}/"))) {
-            continue;
-        }
         changed |= destination::ensure_directory(&place, &placing.directory_attributes(), context.check)?;
     }
     let mut returned = match only {
         Some(returned) if args.files.len() == 1 => returned,
         _ => Returned::from_iter([
             ("dest".to_owned(), json!(dest.shown)),
-            ("src".to_owned(), json!(args.source_name.or(args.src))),
+            ("src".to_owned(), json!(source_name.or(args.src))),
         ]),
     };
     returned.insert("changed".into(), changed.into());
@@ -129,12 +138,17 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
     Ok(returned)
 }
 
+/// The last part of a name.
+fn base_name(name: Option<&str>) -> String {
+    let name = name.and_then(|name| std::path::Path::new(name).file_name());
+    name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// `remote_src`: a file or a folder of this machine.
 fn from_worker(
     placing: &Placing,
     source: &Place,
     dest: &Place,
-    expected: Option<&str>,
     local_follow: bool,
     context: &mut Context,
 ) -> Result<Returned, Failure> {
@@ -161,15 +175,14 @@ fn from_worker(
                 source.shown, dest.shown
             )));
         }
-        let mut changed = tree::copy(&source.path, &base.path, local_follow, &placing.attributes, context.check)
-            .map_err(|error| {
-                Failure::uncaught(format!(
-                    "Failed to copy '{}' to '{}': {}",
-                    source.shown,
-                    base.shown,
-                    failure::errno(&error)
-                ))
-            })?;
+        let mut changed = tree::copy(&source.path, &base.path, local_follow, context.check).map_err(|error| {
+            Failure::uncaught(format!(
+                "Failed to copy '{}' to '{}': {}",
+                source.shown,
+                base.shown,
+                failure::errno(&error)
+            ))
+        })?;
         let root = if base.path.is_dir() { &base.path } else { &dest.path };
         if context.check {
             changed |= root.is_dir() && placing.attributes.apply(&shown.path, true, &mut Change::default())?;
@@ -185,14 +198,6 @@ fn from_worker(
     }
     if !source.path.is_file() {
         return Err(Failure::new(format!("Cannot copy invalid source '{}': not a file", source.shown)));
-    }
-    if let Some(expected) = expected {
-        let actual = super::super::digest::sha1(&source.path).unwrap_or_default();
-        if actual != expected {
-            return Err(Failure::new("Copied file does not match the expected checksum. Transfer failed.")
-                .with("checksum", actual)
-                .with("expected_checksum", expected));
-        }
     }
     let relative = source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let sent = Source { path: source.clone(), relative, name: Some(source.shown.clone()), mode: None };

@@ -11,13 +11,7 @@ use super::super::failure::Failure;
 use super::super::staged;
 
 /// Copies what is missing or differs; returns whether there was any. Links are kept as links unless `follow`.
-pub(super) fn copy(
-    source: &Path,
-    destination: &Path,
-    follow: bool,
-    attributes: &Attributes,
-    check: bool,
-) -> io::Result<bool> {
+pub(super) fn copy(source: &Path, destination: &Path, follow: bool, check: bool) -> io::Result<bool> {
     let mut changed = false;
     if !destination.exists() {
         changed = true;
@@ -38,7 +32,7 @@ pub(super) fn copy(
                 }
             }
         } else if from.is_dir() {
-            changed |= copy(&from, &to, follow, attributes, check)?;
+            changed |= copy(&from, &to, follow, check)?;
         } else if from.is_file() && !same(&from, &to) {
             changed = true;
             if !check {

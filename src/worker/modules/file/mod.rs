@@ -4,6 +4,8 @@ mod absent;
 mod directory;
 mod link;
 mod request;
+#[cfg(test)]
+mod tests;
 mod times;
 
 pub use request::run;

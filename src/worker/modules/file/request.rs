@@ -16,6 +16,7 @@ use super::{absent, directory, link};
 #[serde(deny_unknown_fields)]
 struct Args {
     path: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     state: Option<String>,
     #[serde(default)]
     recurse: bool,
@@ -23,10 +24,13 @@ struct Args {
     force: bool,
     #[serde(default = "arguments::yes")]
     follow: bool,
+    #[serde(default, deserialize_with = "arguments::filled")]
     src: Option<String>,
+    #[serde(default, deserialize_with = "arguments::filled")]
     modification_time: Option<String>,
     #[serde(default = "default_format")]
     modification_time_format: String,
+    #[serde(default, deserialize_with = "arguments::filled")]
     access_time: Option<String>,
     #[serde(default = "default_format")]
     access_time_format: String,
@@ -98,12 +102,12 @@ pub fn run(mut args: Map<String, Value>, context: &mut Context) -> Result<Return
         place = place.join(name);
     }
     if state.is_empty() {
-        state = match attributes::state(&place.path) {
+        let default = match attributes::state(&place.path) {
             "absent" if args.recurse => "directory",
             "absent" => "file",
             now => now,
-        }
-        .to_owned();
+        };
+        default.clone_into(&mut state);
     }
     let refused = |msg: &str| described(Failure::new(msg).with("path", place.shown.clone()), context);
     if args.recurse && state != "directory" {

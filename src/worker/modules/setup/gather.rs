@@ -229,7 +229,7 @@ mod tests {
         let mut stage = Rehearsal::new();
         let result = stage.run("setup", json!({"filter": ["ansible_kernel", "host*"]}));
         let names: Vec<_> = result["ansible_facts"].as_object().unwrap().keys().collect();
-        assert_eq!(names, ["ansible_hostname", "ansible_kernel"]);
+        assert_eq!(names, ["ansible_kernel", "ansible_hostname"]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn processors(text: &str) -> Facts {
     let mut flags = None;
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     // Cores by socket, threads by core, in the order of appearance.
-    let (mut sockets, mut cores): (Vec<(&str, u64)>, Vec<(&str, u64)>) = (Vec::new(), Vec::new());
+    let mut sockets: Vec<(&str, u64)> = Vec::new();
+    let mut cores: Vec<(&str, u64)> = Vec::new();
     let (mut socket, mut core) = ("0", "0");
     for line in text.lines() {
         let (name, value) = line.split_once(':').map_or((line.trim(), ""), |(name, value)| (name.trim(), value.trim()));
@@ -166,7 +167,7 @@ fn builder() -> Facts {
             if name == "form_factor"
                 && let Some(form) = told.parse::<usize>().ok().and_then(|form| FORMS.get(form))
             {
-                told = (*form).to_owned();
+                (*form).clone_into(&mut told);
             }
             (name.to_owned(), told.into())
         })

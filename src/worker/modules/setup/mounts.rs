@@ -12,7 +12,7 @@ use super::content;
 
 struct Mount {
     device: String,
-    mount: String,
+    point: String,
     fstype: String,
     options: String,
     dump: i64,
@@ -24,7 +24,7 @@ pub(super) fn gather(timeout_seconds: u64) -> Vec<Value> {
     let mounts = read(&content("/proc/mounts").unwrap_or_default());
     let uuids = uuids();
     let until = Instant::now() + Duration::from_secs(timeout_seconds);
-    let asked: Vec<_> = mounts.iter().map(|mount| ask(mount.mount.clone())).collect();
+    let asked: Vec<_> = mounts.iter().map(|mount| ask(mount.point.clone())).collect();
     let answered = mounts.iter().zip(asked).map(|(mount, answer)| {
         let mut told = describe(mount);
         match answer.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -55,7 +55,7 @@ fn ask(mount: String) -> mpsc::Receiver<nix::Result<Statvfs>> {
 
 fn describe(mount: &Mount) -> Map<String, Value> {
     [
-        ("mount", json!(mount.mount)),
+        ("mount", json!(mount.point)),
         ("device", json!(mount.device)),
         ("fstype", json!(mount.fstype)),
         ("options", json!(mount.options)),
@@ -96,14 +96,14 @@ fn uuids() -> BTreeMap<PathBuf, String> {
 fn read(text: &str) -> Vec<Mount> {
     let mount = |line: &str| {
         let fields: Vec<String> = line.split_whitespace().map(unescape).collect();
-        let [device, mount, fstype, options, dump, passno] = fields.as_slice() else { return None };
+        let [device, point, fstype, options, dump, passno] = fields.as_slice() else { return None };
         let is_local = device.starts_with('/') || device.starts_with('\\');
         if (!is_local && !device.contains(":/")) || fstype == "none" {
             return None;
         }
         Some(Mount {
             device: device.clone(),
-            mount: mount.clone(),
+            point: point.clone(),
             fstype: fstype.clone(),
             options: options.clone(),
             dump: dump.parse().unwrap_or(0),
@@ -119,15 +119,12 @@ fn unescape(field: &str) -> String {
     let mut rest = field;
     while let Some(at) = rest.find('\\') {
         plain.push_str(&rest[..at]);
-        match rest.get(at + 1..at + 4).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                plain.push(char::from(byte));
-                rest = &rest[at + 4..];
-            }
-            None => {
-                plain.push('\\');
-                rest = &rest[at + 1..];
-            }
+        if let Some(byte) = rest.get(at + 1..at + 4).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            plain.push(char::from(byte));
+            rest = &rest[at + 4..];
+        } else {
+            plain.push('\\');
+            rest = &rest[at + 1..];
         }
     }
     plain.push_str(rest);
@@ -142,7 +139,7 @@ mod tests {
     fn keeps_devices_and_shares() {
         let mounts = read("/dev/a / ext4 rw 0 1\nproc /proc proc rw 0 0\nnas:/x /mnt/a\\040b nfs ro 0 0\n");
         let told: Vec<_> =
-            mounts.iter().map(|mount| (mount.device.as_str(), mount.mount.as_str(), mount.passno)).collect();
+            mounts.iter().map(|mount| (mount.device.as_str(), mount.point.as_str(), mount.passno)).collect();
         assert_eq!(told, [("/dev/a", "/", 1), ("nas:/x", "/mnt/a b", 0)]);
     }
 }

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::Path;
 
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
+use nix::sys::socket::{SockaddrIn, SockaddrIn6};
 use serde_json::{Map, Value, json};
 
 use super::{Facts, content, facts};
@@ -151,11 +153,10 @@ impl Addresses {
         let mut addresses = Self::default();
         for found in getifaddrs().into_iter().flatten() {
             let Some(address) = &found.address else { continue };
-            let has_broadcast = found.flags.contains(nix::net::if_::InterfaceFlags::IFF_BROADCAST);
+            let has_broadcast = found.flags.contains(InterfaceFlags::IFF_BROADCAST);
             if let Some(v4) = address.as_sockaddr_in() {
-                let netmask = found.netmask.as_ref().and_then(|mask| mask.as_sockaddr_in().map(|mask| mask.ip()));
-                let broadcast =
-                    found.broadcast.as_ref().and_then(|other| other.as_sockaddr_in().map(|other| other.ip()));
+                let netmask = found.netmask.as_ref().and_then(|mask| mask.as_sockaddr_in().map(SockaddrIn::ip));
+                let broadcast = found.broadcast.as_ref().and_then(|other| other.as_sockaddr_in().map(SockaddrIn::ip));
                 addresses.v4.entry(found.interface_name.clone()).or_default().push(V4 {
                     address: v4.ip(),
                     netmask: netmask.unwrap_or(Ipv4Addr::BROADCAST),
@@ -163,10 +164,7 @@ impl Addresses {
                 });
             } else if let Some(v6) = address.as_sockaddr_in6() {
                 let address = v6.ip();
-                let mask = found
-                    .netmask
-                    .as_ref()
-                    .and_then(|mask| mask.as_sockaddr_in6().map(nix::sys::socket::SockaddrIn6::ip));
+                let mask = found.netmask.as_ref().and_then(|mask| mask.as_sockaddr_in6().map(SockaddrIn6::ip));
                 let scope = if address.is_loopback() {
                     "host"
                 } else if address.is_unicast_link_local() {

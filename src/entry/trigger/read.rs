@@ -53,6 +53,7 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
         playbook: &playbook,
         cluster: cluster.as_ref(),
         inventory: inventory.as_ref().map(|(inventory, _)| inventory),
+        limit: order.options.limit.as_deref(),
         extra_vars: &order.extra_vars.keys().cloned().collect(),
         files: &Workspace,
         sources: &sources,

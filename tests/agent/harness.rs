@@ -50,7 +50,8 @@ impl Worker {
         let mut worker = Self::child();
         let path = worker.folder.path().to_owned();
         for key in ["host_key", "identity"] {
-            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path.join(key)).status();
+            let made =
+                Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path.join(key)).status();
             assert!(made.expect("ssh-keygen (openssh-client) is needed").success());
         }
         fs::copy(path.join("identity.pub"), path.join("authorized_keys")).unwrap();

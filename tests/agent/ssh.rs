@@ -10,7 +10,8 @@ use super::harness::{Worker, follow, kill, processes, run, shell, until};
 fn masters(worker: &Worker) -> Vec<(u32, String)> {
     let control = worker.control().display().to_string();
     processes(|pid| {
-        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&control))
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&control))
     })
 }
 
@@ -67,7 +68,8 @@ async fn another_host_key_is_refused_for_good() {
 async fn a_refused_login_is_refused_for_good() {
     let mut worker = Worker::ssh();
     let other = worker.control().join("host_key_of_nobody");
-    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other).status();
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other).status();
     assert!(made.unwrap().success());
     let Reach::Ssh { identity, .. } = worker.reach() else { panic!("by ssh") };
     *identity = Some(other.display().to_string());

@@ -137,7 +137,9 @@ async fn lease_and_deadline_stand_on_the_disk() {
     link.renew(60_000).await.unwrap();
     link.deadline(1_234_567_890_123).await.unwrap();
     let folder = worker.step("k").parent().unwrap().parent().unwrap().to_owned();
-    let read = |name: &str| -> serde_json::Value { serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap() };
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    };
     let until = read("until");
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).unwrap();
     let left = until["boottime_ms"].as_i64().unwrap() - now.tv_sec() * 1000;

@@ -302,7 +302,12 @@ impl Link for SimLink {
         finish(&step, from, output).await
     }
 
-    async fn attach(&self, key: &StepKey, from: u64, output: mpsc::Sender<OutputChunk>) -> Result<StepOutcome, LinkError> {
+    async fn attach(
+        &self,
+        key: &StepKey,
+        from: u64,
+        output: mpsc::Sender<OutputChunk>,
+    ) -> Result<StepOutcome, LinkError> {
         self.life.breathe().await;
         let step = self.with(|_, machine| machine.steps.get(key).cloned())?;
         let step = step.ok_or_else(|| LinkError::Refused("no such step".to_owned()))?;

@@ -34,7 +34,8 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
             };
         }
         let callee = self.eval(&call.expr)?;
-        let lookup = matches!(&callee, Val::Thing(thing) if matches!(&**thing, Thing::Function("lookup" | "query" | "q")));
+        let lookup =
+            matches!(&callee, Val::Thing(thing) if matches!(&**thing, Thing::Function("lookup" | "query" | "q")));
         // For terms of lookups Ansible still renders templates inside string constants.
         let before = self.render_constants;
         self.render_constants |= lookup;
@@ -55,7 +56,7 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
                 if let Some(caller) = caller {
                     given.named.push(("caller".to_owned(), caller));
                 }
-                self.call_macro(*number, given)
+                or_marker(self.call_macro(*number, given))
             }
             Thing::Loop(state) => {
                 let Some(found) = self.recursive.last().copied() else {
@@ -75,9 +76,7 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
             _ if given.first_missing().is_some() => Ok(given.first_missing().cloned().unwrap_or(Val::None)),
             Thing::Function(name) => or_marker(functions::call(self.machine, name, given)),
             Thing::Method(object, name) => or_marker(methods::call(self.machine, object, name, &given)),
-            Thing::Joiner(separator, used) => {
-                Ok(if used.replace(true) { Val::text(separator) } else { Val::text("") })
-            }
+            Thing::Joiner(separator, used) => Ok(if used.replace(true) { Val::text(separator) } else { Val::text("") }),
             other => fail!("'{}' object is not callable", other.type_name()),
         }
     }
@@ -103,11 +102,8 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
     }
 
     fn bind_arguments(&mut self, def: &'e ast::Macro<'s>, given: Given) -> Outcome<()> {
-        let names: Vec<&str> = def
-            .args
-            .iter()
-            .filter_map(|arg| if let ast::Expr::Var(var) = arg { Some(var.id) } else { None })
-            .collect();
+        let names: Vec<&str> =
+            def.args.iter().filter_map(|arg| if let ast::Expr::Var(var) = arg { Some(var.id) } else { None }).collect();
         let mut positional = given.positional.into_iter();
         let mut named = given.named;
         let without_default = names.len() - def.defaults.len().min(names.len());

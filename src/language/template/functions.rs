@@ -13,15 +13,35 @@ use crate::language::template::python::text::strftime;
 use crate::language::template::things::{Thing, range_len};
 use crate::language::template::val::Val;
 
-const NAMES: &[&str] = &["cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "q", "query", "range", "undef"];
+const NAMES: &[&str] =
+    &["cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "q", "query", "range", "undef"];
 /// The longest range.
 const MAX_RANGE: i128 = 5_000_000;
 
 /// Lookups that dayfly has.
 pub(super) const LOOKUPS: &[&str] = &[
-    "csvfile", "dict", "env", "file", "fileglob", "first_found", "flattened", "indexed_items", "ini", "items", "lines",
-    "list", "nested", "password", "pipe", "random_choice", "sequence", "subelements", "template", "together", "url",
-    "vars", "varnames",
+    "csvfile",
+    "dict",
+    "env",
+    "file",
+    "fileglob",
+    "first_found",
+    "flattened",
+    "indexed_items",
+    "ini",
+    "items",
+    "lines",
+    "list",
+    "nested",
+    "password",
+    "pipe",
+    "random_choice",
+    "sequence",
+    "subelements",
+    "template",
+    "together",
+    "vars",
+    "varnames",
 ];
 
 /// The function of a name.
@@ -138,7 +158,10 @@ fn lookup(machine: &Machine, given: Given, want_list: bool) -> Outcome<Val> {
     let found = if name == "vars" {
         variables(machine, &terms, options.get("default"))
     } else {
-        machine.doors.lookup(name, &terms, &options, &machine.scope).map(|found| found.iter().map(Val::from_json).collect())
+        machine
+            .doors
+            .lookup(name, &terms, &options, &machine.scope)
+            .map(|found| found.iter().map(Val::from_json).collect())
     };
     let found: Vec<Val> = match found {
         Ok(found) => found,

@@ -20,7 +20,7 @@ pub(super) type Memo = Arc<Mutex<HashMap<String, Arc<Value>>>>;
 /// How deep variables may refer to each other.
 const MAX_DEPTH: usize = 48;
 /// How many statements and expressions one rendering may evaluate.
-const MAX_WORK: u64 = 50_000_000;
+const MAX_WORK: u64 = 10_000_000;
 
 /// One step of a path of attributes.
 #[derive(Clone, Debug)]
@@ -119,9 +119,7 @@ impl Machine {
                 interp::render(self, &Text::written(text)).unwrap_or_else(|fault| Val::Undef(fault.marker()))
             }
             Value::Array(items) => Val::list(items.iter().map(|item| self.written(item))),
-            Value::Object(pairs) => {
-                Val::dict(pairs.iter().map(|(key, value)| (Val::text(key), self.written(value))))
-            }
+            Value::Object(pairs) => Val::dict(pairs.iter().map(|(key, value)| (Val::text(key), self.written(value)))),
             other => Val::from_json(other),
         }
     }
@@ -214,7 +212,10 @@ impl Machine {
     pub fn host(&self, name: &str) -> Val {
         match self.scope.host(name) {
             Some(scope) => Val::thing(Thing::Host(name.to_owned(), scope.names())),
-            None => Val::missing(format!("host '{name}' is not in hostvars: {}", crate::language::template::python::repr::repr(&Val::text(name)))),
+            None => Val::missing(format!(
+                "host '{name}' is not in hostvars: {}",
+                crate::language::template::python::repr::repr(&Val::text(name))
+            )),
         }
     }
 }

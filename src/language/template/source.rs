@@ -90,7 +90,9 @@ impl FileOptions {
         let mut options = self.clone();
         for pair in line.split(',') {
             let Some((key, value)) = pair.split_once(':') else {
-                fail!("Syntax error in template: Missing key-value separator `:` in '{HEADER}' override pair '{pair}'.");
+                fail!(
+                    "Syntax error in template: Missing key-value separator `:` in '{HEADER}' override pair '{pair}'."
+                );
             };
             options.set(key.trim(), value.trim())?;
         }

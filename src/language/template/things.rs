@@ -138,7 +138,8 @@ impl Thing {
             Self::Delta(micros) => delta_text(*micros),
             Self::Group(grouper, list) => format!("({}, {})", repr(grouper), repr(list)),
             Self::Namespace(names) => {
-                let parts: Vec<_> = names.borrow().iter().map(|(name, value)| format!("'{name}': {}", repr(value))).collect();
+                let parts: Vec<_> =
+                    names.borrow().iter().map(|(name, value)| format!("'{name}': {}", repr(value))).collect();
                 format!("<Namespace {{{}}}>", parts.join(", "))
             }
             other => format!("<{}>", other.type_name()),

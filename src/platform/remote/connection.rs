@@ -170,9 +170,13 @@ async fn connect(
     let check = if host_keys.is_empty() { users_check(&config, address).await } else { KnownHosts::Strict };
     let mut builder = SessionBuilder::default();
     builder.config_file(&config).known_hosts_check(check).control_directory(&settings.control_dir);
-    builder.control_persist(std::num::NonZeroUsize::new(IDLE_S).map_or_else(ControlPersist::default, ControlPersist::IdleFor));
-    let session =
-        builder.connect_mux(ssh_config::destination(&order.reach)).await.map_err(|error| failure::of_ssh(&error, address))?;
+    builder.control_persist(
+        std::num::NonZeroUsize::new(IDLE_S).map_or_else(ControlPersist::default, ControlPersist::IdleFor),
+    );
+    let session = builder
+        .connect_mux(ssh_config::destination(&order.reach))
+        .await
+        .map_err(|error| failure::of_ssh(&error, address))?;
     Ok((Arc::new(session), vec![config, known_hosts]))
 }
 
@@ -254,12 +258,7 @@ async fn answer(transport: &mut Transport, words: &Words) -> Result<String, Link
     })
 }
 
-async fn channel(
-    session: &Arc<Session>,
-    command: &str,
-    address: &str,
-    words: &Words,
-) -> Result<Transport, LinkError> {
+async fn channel(session: &Arc<Session>, command: &str, address: &str, words: &Words) -> Result<Transport, LinkError> {
     let mut child = Arc::clone(session)
         .arc_raw_command(command)
         .stdin(openssh::Stdio::piped())

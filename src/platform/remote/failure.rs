@@ -40,11 +40,15 @@ pub fn of_ssh(error: &openssh::Error, address: &str) -> LinkError {
 
 /// From ssh's own words.
 pub fn of_words(words: &str, address: &str) -> LinkError {
-    let short: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@')).collect();
+    let short: Vec<&str> =
+        words.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@')).collect();
     let told = format!("ssh to {address}: {}", short.join("; "));
     let words = words.to_lowercase();
     if words.contains("host key verification failed") || words.contains("identification has changed") {
-        return LinkError::Unreachable(format!("ssh to {address}: the host key is not the one that was pinned ({})", short.join("; ")));
+        return LinkError::Unreachable(format!(
+            "ssh to {address}: the host key is not the one that was pinned ({})",
+            short.join("; ")
+        ));
     }
     if FINAL.iter().any(|sign| words.contains(&sign.to_lowercase())) {
         LinkError::Unreachable(told)
@@ -79,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_time_may_cure_is_unknown() {
-        for words in ["ssh: connect to host 10.0.0.7 port 22: Connection refused", "kex_exchange_identification: closed"] {
+        for words in
+            ["ssh: connect to host 10.0.0.7 port 22: Connection refused", "kex_exchange_identification: closed"]
+        {
             assert!(matches!(of_words(words, "h"), LinkError::Unknown(_)), "{words}");
         }
         for words in ["u@h: Permission denied (publickey).", "Host key verification failed."] {

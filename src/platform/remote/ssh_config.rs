@@ -96,7 +96,14 @@ mod tests {
 
     fn reach(host_keys: Vec<String>, identity: Option<String>) -> Reach {
         let options = vec!["ProxyJump=bastion".to_owned()];
-        Reach::Ssh { address: "10.0.0.7".into(), port: 2222, user: Some("ec2-user".into()), host_keys, identity, options }
+        Reach::Ssh {
+            address: "10.0.0.7".into(),
+            port: 2222,
+            user: Some("ec2-user".into()),
+            host_keys,
+            identity,
+            options,
+        }
     }
 
     #[test]

@@ -107,8 +107,9 @@ fn file_options(call: &Call<'_>) -> FileOptions {
     options.trim_blocks = !call.args.contains_key("trim_blocks") || flag(&call.args, "trim_blocks");
     options.lstrip_blocks = flag(&call.args, "lstrip_blocks");
     let finder = call.finder.clone();
-    options.includes =
-        Some(Arc::new(move |name| finder.find("templates", name).ok().and_then(|path| std::fs::read_to_string(path).ok())));
+    options.includes = Some(Arc::new(move |name| {
+        finder.find("templates", name).ok().and_then(|path| std::fs::read_to_string(path).ok())
+    }));
     options
 }
 

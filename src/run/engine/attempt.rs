@@ -214,7 +214,6 @@ impl Attempt<'_> {
             }
             Answer::Step { args, files } => (args, files),
         };
-        let Some(member) = &self.target.member else { return Ok(self.no_such_host()) };
         let timeout_ms = match &directives.timeout {
             Some(node) => duration_ms(&templar.value(&node.to_value())?).map_err(Trouble::Task)?,
             None => 0,
@@ -236,8 +235,13 @@ impl Attempt<'_> {
             after: self.scope.foreign_ticket(),
         };
         self.pins.settle().await?;
-        trail.steps.push(request.key.clone());
-        let answer = step::run(context, member, request).await?;
+        // What the journal knows is answered also where the host is gone since.
+        let answer = match (step::replay(context, &request).await?, &self.target.member) {
+            (Some(answer), _) => answer,
+            (None, Some(member)) => step::run(context, member, &request).await?,
+            (None, None) => return Ok(self.no_such_host()),
+        };
+        trail.steps.push(request.key);
         trail.fresh |= !answer.replayed;
         trail.ticket = trail.ticket.max(answer.ticket);
         if let Some(evidence) = answer.lost {
@@ -365,7 +369,6 @@ impl Attempt<'_> {
         trail: &mut Trail,
     ) -> Result<Map<String, Value>, Trouble> {
         let context = &self.unit.context;
-        let Some(member) = &self.target.member else { return Ok(self.no_such_host()) };
         let key = self.step_key(attempt);
         let digest = crate::core::ids::sha256_hex(format!("{fetch:?}").as_bytes());
         trail.steps.push(key.clone());
@@ -377,12 +380,12 @@ impl Attempt<'_> {
             result.remove("_blob");
             return Ok(result);
         }
+        let Some(member) = &self.target.member else { return Ok(self.no_such_host()) };
         trail.fresh = true;
-        context
-            .journal
-            .record(Record::MasterStepStarted { key: key.clone(), digest: digest.clone() })
-            .await
-            .map_err(super::EngineError::from)?;
+        if !context.history.master_steps.contains_key(&key) {
+            let record = Record::MasterStepStarted { key: key.clone(), digest: digest.clone() };
+            context.journal.record(record).await.map_err(super::EngineError::from)?;
+        }
         let becomes = self.becomes(templar)?.map(|becomes| becomes.user);
         let brought = step::bring(context, member, &fetch.src, becomes.as_deref()).await?;
         let result = match brought {

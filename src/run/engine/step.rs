@@ -162,14 +162,19 @@ pub(super) async fn remember(
     Ok(context.journal.note(record))
 }
 
-/// Does a step once.
-pub(super) async fn run(context: &Arc<Context>, member: &Member, request: StepRequest) -> Engine<StepAnswer> {
+/// A step's answer from the journal, if it is there.
+pub(super) async fn replay(context: &Context, request: &StepRequest) -> Engine<Option<StepAnswer>> {
+    let Some(outcome) = recall(context, &request.key, &request.digest(), &request.place).await? else {
+        return Ok(None);
+    };
+    let lost = outcome.result.get("unreachable").and_then(Value::as_bool).unwrap_or(false);
+    let lost = lost.then(|| message_of(&outcome));
+    Ok(Some(StepAnswer { outcome, replayed: true, ticket: 0, lost }))
+}
+
+/// Runs a step that the journal does not know, or attaches to it where the worker does.
+pub(super) async fn run(context: &Arc<Context>, member: &Member, request: &StepRequest) -> Engine<StepAnswer> {
     let digest = request.digest();
-    if let Some(outcome) = recall(context, &request.key, &digest, &request.place).await? {
-        let lost = outcome.result.get("unreachable").and_then(Value::as_bool).unwrap_or(false);
-        let lost = lost.then(|| message_of(&outcome));
-        return Ok(StepAnswer { outcome, replayed: true, ticket: 0, lost });
-    }
     if request.after > 0 {
         context.journal.durable(request.after).await?;
     }
@@ -179,7 +184,7 @@ pub(super) async fn run(context: &Arc<Context>, member: &Member, request: StepRe
         name: request.name.clone(),
     });
     let started = Instant::now();
-    let outcome = match converse(context, member, &request).await? {
+    let outcome = match converse(context, member, request).await? {
         Conversation::Outcome(outcome) => outcome,
         Conversation::Lost(evidence) => {
             let outcome = unreachable_outcome(&evidence, started.elapsed());

@@ -56,11 +56,7 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// Signals must be listened to: [`signals::install`].
-    pub fn new(
-        sink: &'a mut dyn Sink,
-        environment: BTreeMap<String, String>,
-        guard: Arc<Guard>,
-    ) -> io::Result<Self> {
+    pub fn new(sink: &'a mut dyn Sink, environment: BTreeMap<String, String>, guard: Arc<Guard>) -> io::Result<Self> {
         let children = children()?;
         Ok(Self { sink, environment, guard, children, held: Vec::new(), killed: false })
     }
@@ -95,7 +91,11 @@ impl Programs for Runner<'_> {
         let mut buffer = vec![0; PIECE];
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut take = |kind: Kind, data: &[u8]| {
-            if kind == Kind::Stdout { stdout.push(data) } else { stderr.push(data) }
+            if kind == Kind::Stdout {
+                stdout.push(data)
+            } else {
+                stderr.push(data)
+            }
             if program.is_main {
                 self.sink.push(kind, clock::unix_ms(), data);
             }

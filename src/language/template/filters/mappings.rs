@@ -15,7 +15,9 @@ pub(super) const TABLE: &[Filter] = &[
     filter("items2dict", &["value", "key_name", "value_name"], items2dict),
     filter("dictsort", &["value", "case_sensitive", "by", "reverse"], dictsort),
     filter("items", &["value"], |_, args| match args.value() {
-        Val::Dict(pairs) => Ok(Val::list(pairs.borrow().iter().map(|(key, value)| Val::tuple([key.clone(), value.clone()])))),
+        Val::Dict(pairs) => {
+            Ok(Val::list(pairs.borrow().iter().map(|(key, value)| Val::tuple([key.clone(), value.clone()]))))
+        }
         _ => fail!("Can only get item pairs from a mapping."),
     }),
     filter("dict", &["value"], |_, args| {
@@ -42,7 +44,9 @@ fn combine(_: &Machine, args: &Args) -> Outcome<Val> {
     let recursive = args.named_flag("recursive", false)?;
     let list_merge = args.named("list_merge").map_or_else(|| "replace".to_owned(), ToString::to_string);
     if !["replace", "keep", "append", "prepend", "append_rp", "prepend_rp"].contains(&list_merge.as_str()) {
-        fail!("merge_hash: 'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', 'append_rp', 'prepend_rp'");
+        fail!(
+            "merge_hash: 'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', 'append_rp', 'prepend_rp'"
+        );
     }
     let terms = Val::list(std::iter::once(args.value()).chain(&args.rest).cloned());
     let mut dictionaries = Vec::new();
@@ -96,9 +100,12 @@ fn dict2items(_: &Machine, args: &Args) -> Outcome<Val> {
     let Val::Dict(pairs) = args.value() else {
         fail!("dict2items requires a dictionary, got {} instead.", args.value().type_name())
     };
-    Ok(Val::list(pairs.borrow().iter().map(|(key, value)| {
-        Val::dict([(key_name.clone(), key.clone()), (value_name.clone(), value.clone())])
-    })))
+    Ok(Val::list(
+        pairs
+            .borrow()
+            .iter()
+            .map(|(key, value)| Val::dict([(key_name.clone(), key.clone()), (value_name.clone(), value.clone())])),
+    ))
 }
 
 fn items2dict(_: &Machine, args: &Args) -> Outcome<Val> {
@@ -111,7 +118,8 @@ fn items2dict(_: &Machine, args: &Args) -> Outcome<Val> {
         let Val::Dict(item) = &item else {
             fail!("items2dict requires a list of dictionaries, got {} instead.", args.value())
         };
-        let (key, value) = (item.borrow().get(&Val::text(&key_name)).cloned(), item.borrow().get(&Val::text(&value_name)).cloned());
+        let (key, value) =
+            (item.borrow().get(&Val::text(&key_name)).cloned(), item.borrow().get(&Val::text(&value_name)).cloned());
         let (Some(key), Some(value)) = (key, value) else {
             fail!(
                 "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}', got {} instead.",

@@ -10,7 +10,12 @@ pub(super) const TABLE: &[Filter] = &[
     Filter { name: "default", params: &["value", "default_value", "boolean"], takes_missing: true, run: default },
     Filter { name: "d", params: &["value", "default_value", "boolean"], takes_missing: true, run: default },
     Filter { name: "mandatory", params: &["value", "msg"], takes_missing: true, run: mandatory },
-    Filter { name: "ternary", params: &["value", "true_val", "false_val", "none_val"], takes_missing: true, run: ternary },
+    Filter {
+        name: "ternary",
+        params: &["value", "true_val", "false_val", "none_val"],
+        takes_missing: true,
+        run: ternary,
+    },
     Filter { name: "type_debug", params: &["value"], takes_missing: true, run: type_debug },
 ];
 

@@ -30,6 +30,9 @@ use crate::language::template::expr::{Given, or_marker};
 use crate::language::template::machine::Machine;
 use crate::language::template::val::Val;
 
+pub use encoding::hash_password;
+pub use mersenne::SeededRandom;
+
 pub(super) use args::{Args, bind};
 pub(super) use choose::attribute_path;
 
@@ -53,9 +56,23 @@ const fn filter(
 
 static TABLE: LazyLock<HashMap<&'static str, &'static Filter>> = LazyLock::new(|| {
     let tables = [
-        chance::TABLE, choose::TABLE, encoding::TABLE, json::TABLE, mappings::TABLE, missing::TABLE, moments::TABLE,
-        network::TABLE, numbers::TABLE, paths::TABLE, regexes::TABLE, sequences::TABLE, sets::TABLE, strings::TABLE,
-        text_layout::TABLE, types::TABLE, yaml::TABLE,
+        chance::TABLE,
+        choose::TABLE,
+        encoding::TABLE,
+        json::TABLE,
+        mappings::TABLE,
+        missing::TABLE,
+        moments::TABLE,
+        network::TABLE,
+        numbers::TABLE,
+        paths::TABLE,
+        regexes::TABLE,
+        sequences::TABLE,
+        sets::TABLE,
+        strings::TABLE,
+        text_layout::TABLE,
+        types::TABLE,
+        yaml::TABLE,
     ];
     tables.into_iter().flatten().map(|filter| (filter.name, filter)).collect()
 });

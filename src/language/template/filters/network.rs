@@ -121,7 +121,9 @@ fn one(value: &Val, query: &Val, v4: Option<bool>) -> Outcome<Val> {
         "network" | "network_id" => Val::text(net.show(net.network())),
         "net" if net.number() != net.network() => return no,
         "net" | "subnet" | "network/prefix" | "cidr" => with_prefix(net.network()),
-        "netmask" => Val::text(net.show(if net.width() == 32 { u128::from(u32::MAX) } else { u128::MAX } & !net.host_mask())),
+        "netmask" => {
+            Val::text(net.show(if net.width() == 32 { u128::from(u32::MAX) } else { u128::MAX } & !net.host_mask()))
+        }
         "hostmask" | "wildcard" => Val::text(net.show(net.host_mask())),
         "prefix" => Val::Int(i128::from(net.prefix)),
         "broadcast" if usable => Val::text(net.show(net.last())),
@@ -140,11 +142,13 @@ fn one(value: &Val, query: &Val, v4: Option<bool>) -> Outcome<Val> {
         "4" | "ipv4" | "v4" if net.address.is_ipv4() => value.clone(),
         "6" | "ipv6" | "v6" if net.address.is_ipv6() => value.clone(),
         range if range.contains(['.', ':']) => match Net::parse(range) {
-            Some(range) if (range.network()..=range.last()).contains(&net.number()) && range.width() == net.width() => value.clone(),
+            Some(range) if (range.network()..=range.last()).contains(&net.number()) && range.width() == net.width() => {
+                value.clone()
+            }
             _ => return no,
         },
-        "private" | "public" | "loopback" | "lo" | "multicast" | "4" | "ipv4" | "v4" | "6" | "ipv6" | "v6" | "broadcast"
-        | "first_usable" | "last_usable" | "range_usable" => return no,
+        "private" | "public" | "loopback" | "lo" | "multicast" | "4" | "ipv4" | "v4" | "6" | "ipv6" | "v6"
+        | "broadcast" | "first_usable" | "last_usable" | "range_usable" => return no,
         other => fail!("the query '{other}' of ipaddr is not supported"),
     })
 }
@@ -152,7 +156,11 @@ fn one(value: &Val, query: &Val, v4: Option<bool>) -> Outcome<Val> {
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || (address.segments()[0] & 0xfe00) == 0xfc00 || (address.segments()[0] & 0xffc0) == 0xfe80,
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || (address.segments()[0] & 0xfe00) == 0xfc00
+                || (address.segments()[0] & 0xffc0) == 0xfe80
+        }
     }
 }
 
@@ -169,7 +177,9 @@ fn wrap(text: &str) -> String {
 
 fn subnet(_: &Machine, args: &Args) -> Outcome<Val> {
     let Some(net) = Net::parse(&args.value().to_string()) else { return Ok(Val::Bool(false)) };
-    let Some(wanted) = args.int(1)? else { return Ok(Val::text(format!("{}/{}", net.show(net.network()), net.prefix))) };
+    let Some(wanted) = args.int(1)? else {
+        return Ok(Val::text(format!("{}/{}", net.show(net.network()), net.prefix)));
+    };
     let Some(prefix) = u32::try_from(wanted).ok().filter(|prefix| (net.prefix..=net.width()).contains(prefix)) else {
         return Ok(Val::Bool(false));
     };

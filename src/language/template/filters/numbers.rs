@@ -15,7 +15,8 @@ pub(super) const TABLE: &[Filter] = &[
         Ok(Val::Float(base.powf(exponent)))
     }),
     filter("root", &["value", "base"], |_, args| {
-        let (value, base) = (number(args.value(), "root()")?, args.get(1).map_or(Ok(2.0), |base| number(base, "root()"))?);
+        let (value, base) =
+            (number(args.value(), "root()")?, args.get(1).map_or(Ok(2.0), |base| number(base, "root()"))?);
         Ok(Val::Float(if (base - 2.0).abs() < f64::EPSILON { value.sqrt() } else { value.powf(1.0 / base) }))
     }),
     filter("human_readable", &["value", "isbits", "unit"], human_readable),

@@ -29,7 +29,11 @@ pub(super) const TABLE: &[Filter] = &[
     }),
     filter("win_splitdrive", &["value"], |_, args| {
         let path = args.value().to_string();
-        let (drive, rest) = if path.chars().nth(1) == Some(':') { path.split_at(path.find(':').map_or(0, |at| at + 1)) } else { ("", path.as_str()) };
+        let (drive, rest) = if path.chars().nth(1) == Some(':') {
+            path.split_at(path.find(':').map_or(0, |at| at + 1))
+        } else {
+            ("", path.as_str())
+        };
         Ok(Val::tuple([Val::text(drive), Val::text(rest)]))
     }),
 ];
@@ -74,7 +78,13 @@ fn path_join(_: &Machine, args: &Args) -> Outcome<Val> {
 }
 
 fn normpath(path: &str) -> String {
-    let root = if path.starts_with("//") && !path.starts_with("///") { "//" } else if path.starts_with('/') { "/" } else { "" };
+    let root = if path.starts_with("//") && !path.starts_with("///") {
+        "//"
+    } else if path.starts_with('/') {
+        "/"
+    } else {
+        ""
+    };
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -15,7 +15,12 @@ pub(super) const TABLE: &[Filter] = &[
     filter("length", &["value"], length),
     filter("count", &["value"], length),
     filter("first", &["value"], |_, args| {
-        Ok(args.value().iterate()?.into_iter().next().unwrap_or_else(|| Val::missing("No first item, sequence was empty.")))
+        Ok(args
+            .value()
+            .iterate()?
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Val::missing("No first item, sequence was empty.")))
     }),
     filter("last", &["value"], |_, args| {
         Ok(args.value().iterate()?.pop().unwrap_or_else(|| Val::missing("No last item, sequence was empty.")))

@@ -68,9 +68,11 @@ fn zip(args: &Args, longest: bool) -> Outcome<Val> {
     let lengths = columns.iter().map(Vec::len);
     let rows = if longest { lengths.max() } else { lengths.min() }.unwrap_or_default();
     let fill = args.named("fillvalue").cloned().unwrap_or(Val::None);
-    Ok(Val::list((0..rows).map(|row| {
-        Val::tuple(columns.iter().map(|column| column.get(row).cloned().unwrap_or_else(|| fill.clone())))
-    })))
+    Ok(Val::list(
+        (0..rows).map(|row| {
+            Val::tuple(columns.iter().map(|column| column.get(row).cloned().unwrap_or_else(|| fill.clone())))
+        }),
+    ))
 }
 
 fn product(_: &Machine, args: &Args) -> Outcome<Val> {

@@ -26,7 +26,9 @@ pub(super) const TABLE: &[Filter] = &[
     filter("striptags", &["value"], striptags),
     filter("wordcount", &["value"], |_, args| {
         let text = args.value().to_string();
-        Ok(Val::Int(text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).count() as i128))
+        Ok(Val::Int(
+            text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).count() as i128
+        ))
     }),
     filter("pprint", &["value"], |_, args| Ok(Val::text(crate::language::template::python::repr::repr(args.value())))),
 ];

@@ -50,7 +50,8 @@ fn truncate(_: &Machine, args: &Args) -> Outcome<Val> {
         return Ok(Val::text(text));
     }
     let cut: String = text.chars().take(length - tail).collect();
-    let kept = if args.flag(2, false)? { cut.as_str() } else { cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept) };
+    let kept =
+        if args.flag(2, false)? { cut.as_str() } else { cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept) };
     Ok(Val::text(format!("{kept}{end}")))
 }
 

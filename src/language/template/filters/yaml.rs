@@ -17,7 +17,9 @@ pub(super) const TABLE: &[Filter] = &[
         other => Ok(other.clone()),
     }),
     filter("from_yaml_all", &["value"], |_, args| match args.value() {
-        Val::Str(text) => documents(text).iter().map(|text| from_yaml(text)).collect::<Outcome<Vec<_>>>().map(Val::list),
+        Val::Str(text) => {
+            documents(text).iter().map(|text| from_yaml(text)).collect::<Outcome<Vec<_>>>().map(Val::list)
+        }
         Val::None => Ok(Val::list([])),
         other => Ok(other.clone()),
     }),
@@ -25,11 +27,18 @@ pub(super) const TABLE: &[Filter] = &[
 
 fn dump(args: &Args, indent: usize, flow: Flow) -> Outcome<Val> {
     let indent = args.named("indent").and_then(Val::as_int).map_or(indent, |indent| indent.clamp(0, 16) as usize);
-    let width = args.named("width").and_then(Val::as_int).map_or(80, |width| usize::try_from(width).unwrap_or(usize::MAX));
+    let width =
+        args.named("width").and_then(Val::as_int).map_or(80, |width| usize::try_from(width).unwrap_or(usize::MAX));
     let index = if flow == Flow::Leaves { 1 } else { 2 };
     let flow = match args.get(index) {
         None | Some(Val::None) => flow,
-        Some(wanted) => if wanted.truthy()? { Flow::Always } else { Flow::Never },
+        Some(wanted) => {
+            if wanted.truthy()? {
+                Flow::Always
+            } else {
+                Flow::Never
+            }
+        }
     };
     // libyaml takes an indent of 2 to 9 and a width of more than twice the indent.
     let indent = if (2..=9).contains(&indent) { indent } else { 2 };

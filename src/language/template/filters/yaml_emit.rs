@@ -42,13 +42,7 @@ pub(super) fn emit(value: &Val, style: &Style) -> Outcome<String> {
         emitter.put("--- ");
     }
     emitter.node(value, 0, Place::Root, false, 0)?;
-    let text = emitter.out;
-    if matches!(value, Val::Dict(_) | Val::List(_) | Val::Tuple(_)) {
-        return Ok(text + "\n");
-    }
-    // A document that is one plain scalar ends with a marker.
-    let open = !text.ends_with(['"', '\'']);
-    Ok(if open { text + "\n...\n" } else { text + "\n" })
+    Ok(emitter.out + "\n")
 }
 
 struct Emitter<'a> {
@@ -78,8 +72,12 @@ impl Emitter<'_> {
         }
         match value.present()? {
             Val::Dict(pairs) => {
-                let mut pairs: Vec<(Val, Val)> =
-                    pairs.borrow().iter().filter(|(_, v)| !matches!(v, Val::Omit)).map(|(k, v)| (k.clone(), v.clone())).collect();
+                let mut pairs: Vec<(Val, Val)> = pairs
+                    .borrow()
+                    .iter()
+                    .filter(|(_, v)| !matches!(v, Val::Omit))
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
                 if self.style.sort {
                     // Keys of several types have no order; PyYAML leaves them as they are.
                     let mut sorted = pairs.clone();
@@ -89,7 +87,7 @@ impl Emitter<'_> {
                 }
                 let simple = pairs.iter().all(|(_, value)| scalar(value));
                 if in_flow || pairs.is_empty() || self.flows(simple) {
-                    return self.flow_map(&pairs, indent, depth);
+                    return self.flow_map(&pairs, self.inside(indent, place), depth);
                 }
                 self.block_map(&pairs, indent, place, depth)
             }
@@ -104,14 +102,13 @@ impl Emitter<'_> {
                     Val::Float(value) => yaml_float(*value),
                     other => other.to_string(),
                 };
-                self.fit(&text, indent, in_flow);
                 self.put(&text);
                 Ok(())
             }
             other => {
                 let items: Vec<Val> = other.iterate()?.into_iter().filter(|item| !matches!(item, Val::Omit)).collect();
                 if in_flow || items.is_empty() || self.flows(items.iter().all(scalar)) {
-                    return self.flow_list(&items, indent, depth);
+                    return self.flow_list(&items, self.inside(indent, place), depth);
                 }
                 self.block_list(&items, indent, place, depth)
             }
@@ -205,13 +202,15 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Nothing: plain scalars of other types are short and never broken.
-    fn fit(&mut self, _text: &str, _indent: usize, _in_flow: bool) {}
+    /// What stands alone is continued with one indentation.
+    fn inside(&self, indent: usize, place: Place) -> usize {
+        if place == Place::Root { self.style.indent } else { indent }
+    }
 
     fn text(&mut self, text: &str, indent: usize, place: Place, in_flow: bool) {
         let analysis = Analysis::of(text);
         let key = place == Place::Key;
-        let indent = if place == Place::Root { 0 } else { indent };
+        let indent = self.inside(indent, place);
         let plain = if in_flow { analysis.flow_plain } else { analysis.block_plain };
         if plain && !(text.is_empty() || analysis.multiline) && resolve(text) == Plain::Text && !is_date(text) {
             self.folded(text, indent, !key);
@@ -314,8 +313,7 @@ impl Emitter<'_> {
 
 fn scalar(value: &Val) -> bool {
     match value {
-        Val::Dict(pairs) => pairs.borrow().is_empty() && false,
-        Val::List(_) | Val::Tuple(_) => false,
+        Val::Dict(_) | Val::List(_) | Val::Tuple(_) => false,
         Val::Thing(thing) => thing.iterate().is_none(),
         _ => true,
     }
@@ -338,12 +336,16 @@ fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digits = |from: usize, to: usize| bytes.get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
     let day = digits(0, 4) && bytes.get(4) == Some(&b'-');
-    day && bytes.len() >= 8 && (bytes.len() == 10 && digits(5, 7) && bytes[7] == b'-' && digits(8, 10)
-        || bytes.len() > 10 && text[5..].contains(':') && text[5..].bytes().all(|c| c.is_ascii_digit() || b"-:.TtZ+ \t".contains(&c)))
+    day && bytes.len() >= 8
+        && (bytes.len() == 10 && digits(5, 7) && bytes[7] == b'-' && digits(8, 10)
+            || bytes.len() > 10
+                && text[5..].contains(':')
+                && text[5..].bytes().all(|c| c.is_ascii_digit() || b"-:.TtZ+ \t".contains(&c)))
 }
 
 fn printable(c: char) -> bool {
-    matches!(c, '\n' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{1_0000}'..='\u{10_ffff}') && c != '\u{feff}'
+    matches!(c, '\n' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{1_0000}'..='\u{10_ffff}')
+        && c != '\u{feff}'
 }
 
 /// What a text allows, as libyaml's `yaml_emitter_analyze_scalar` finds.
@@ -362,7 +364,9 @@ impl Analysis {
         if text.starts_with("---") || text.starts_with("...") {
             (flow_bad, block_bad) = (true, true);
         }
-        let blank = |c: Option<&char>| c.is_none_or(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'));
+        let blank = |c: Option<&char>| {
+            c.is_none_or(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'))
+        };
         for (at, c) in letters.iter().enumerate() {
             let next_blank = blank(letters.get(at + 1));
             let before_blank = at == 0 || blank(letters.get(at - 1));

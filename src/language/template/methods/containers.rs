@@ -17,7 +17,20 @@ pub(super) const LIST: &[&str] =
 
 /// Whether a dictionary has a method of that name.
 pub(in crate::language::template) fn of_dict(name: &str) -> bool {
-    matches!(name, "clear" | "copy" | "get" | "items" | "keys" | "pop" | "popitem" | "setdefault" | "update" | "values" | "__setitem__")
+    matches!(
+        name,
+        "clear"
+            | "copy"
+            | "get"
+            | "items"
+            | "keys"
+            | "pop"
+            | "popitem"
+            | "setdefault"
+            | "update"
+            | "values"
+            | "__setitem__"
+    )
 }
 
 fn first<'a>(given: &'a Given, method: &str) -> Outcome<&'a Val> {

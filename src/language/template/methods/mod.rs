@@ -20,7 +20,9 @@ pub(super) fn known(value: &Val, name: &str) -> bool {
         Val::List(_) => containers::LIST.contains(&name),
         Val::Tuple(_) => matches!(name, "index" | "count"),
         Val::Dict(_) => of_dict(name),
-        Val::Int(_) | Val::Bool(_) => matches!(name, "bit_length" | "__and__" | "__or__" | "__xor__" | "__lshift__" | "__rshift__"),
+        Val::Int(_) | Val::Bool(_) => {
+            matches!(name, "bit_length" | "__and__" | "__or__" | "__xor__" | "__lshift__" | "__rshift__")
+        }
         Val::Float(_) => name == "is_integer",
         Val::Thing(thing) => match &**thing {
             Thing::Date(_) | Thing::Delta(_) => moments::NAMES.contains(&name),

@@ -11,11 +11,51 @@ use crate::language::template::val::Val;
 
 /// All of them.
 pub(super) const NAMES: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map", "index",
-    "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isspace", "istitle",
-    "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind",
-    "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title",
-    "translate", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
 ];
 
 /// A method of a text.
@@ -40,7 +80,9 @@ pub(super) fn call(machine: &Machine, text: &str, name: &str, given: &Given) -> 
         "title" => Val::text(title(text)),
         "swapcase" => Val::text(
             text.chars()
-                .flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() })
+                .flat_map(|c| {
+                    if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() }
+                })
                 .collect::<String>(),
         ),
         "strip" | "lstrip" | "rstrip" => Val::text(strip(text, name, word(0, "chars")?.as_deref())),
@@ -123,7 +165,17 @@ pub(super) fn call(machine: &Machine, text: &str, name: &str, given: &Given) -> 
         "center" | "ljust" | "rjust" => {
             let fill = word(1, "fillchar")?.and_then(|fill| fill.chars().next());
             let spec = Spec { width: width(number(0, "width"))?, fill, ..Spec::default() };
-            Val::text(pad(text, &spec, if name == "center" { '^' } else if name == "ljust" { '<' } else { '>' }))
+            Val::text(pad(
+                text,
+                &spec,
+                if name == "center" {
+                    '^'
+                } else if name == "ljust" {
+                    '<'
+                } else {
+                    '>'
+                },
+            ))
         }
         "expandtabs" => {
             let size = number(0, "tabsize").and_then(|size| usize::try_from(size).ok()).unwrap_or(8);
@@ -165,7 +217,8 @@ pub(super) fn call(machine: &Machine, text: &str, name: &str, given: &Given) -> 
         "isupper" => Val::Bool(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)),
         "istitle" => Val::Bool(!text.is_empty() && title(text) == text),
         "isidentifier" => Val::Bool(
-            text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
+            text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
         ),
         // Templates have no bytes: what is encoded is only ever hashed or decoded again.
         "encode" => Val::text(text),

@@ -22,8 +22,12 @@ pub(super) const TABLE: &[Predicate] = &[
         Some(Val::Dict(found)) => found.borrow().get(&Val::text("period")).map_or(Ok(false), Val::truthy),
         _ => Ok(false),
     }),
-    predicate("started", &["value"], |_, args| field(args, "started", "started")?.map_or(Ok(true), |found| found.truthy())),
-    predicate("finished", &["value"], |_, args| field(args, "finished", "finished")?.map_or(Ok(true), |found| found.truthy())),
+    predicate("started", &["value"], |_, args| {
+        field(args, "started", "started")?.map_or(Ok(true), |found| found.truthy())
+    }),
+    predicate("finished", &["value"], |_, args| {
+        field(args, "finished", "finished")?.map_or(Ok(true), |found| found.truthy())
+    }),
     predicate("match", &["value", "pattern", "ignorecase", "multiline"], |_, args| found(args, "match", false)),
     predicate("search", &["value", "pattern", "ignorecase", "multiline"], |_, args| found(args, "search", false)),
     predicate("regex", &["value", "pattern", "ignorecase", "multiline", "match_type"], |_, args| {

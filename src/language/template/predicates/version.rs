@@ -171,6 +171,8 @@ fn compare(_: &Machine, args: &Args) -> Outcome<bool> {
         ">" | "gt" => order == Ordering::Greater,
         ">=" | "ge" => order != Ordering::Less,
         "!=" | "<>" | "ne" => order != Ordering::Equal,
-        other => fail!("Invalid operator type ({other}). Must be one of '==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'"),
+        other => fail!(
+            "Invalid operator type ({other}). Must be one of '==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'"
+        ),
     })
 }

@@ -64,12 +64,7 @@ pub(in crate::language::template) fn apply(operator: Operator, left: &Val, right
     {
         fail!("can only concatenate list (not \"{}\") to list", right.type_name());
     }
-    fail!(
-        "unsupported operand type(s) for {}: '{}' and '{}'",
-        operator.sign(),
-        left.type_name(),
-        right.type_name()
-    )
+    fail!("unsupported operand type(s) for {}: '{}' and '{}'", operator.sign(), left.type_name(), right.type_name())
 }
 
 fn on_containers(operator: Operator, left: &Val, right: &Val) -> Outcome<Option<Val>> {

@@ -31,7 +31,9 @@ pub(in crate::language::template) fn format(machine: &Machine, template: &str, g
     while let Some(at) = rest.find(['{', '}']) {
         out.push_str(&rest[..at]);
         let tail = &rest[at..];
-        if let Some(after) = tail.strip_prefix("{{").map(|after| ('{', after)).or(tail.strip_prefix("}}").map(|after| ('}', after))) {
+        if let Some(after) =
+            tail.strip_prefix("{{").map(|after| ('{', after)).or(tail.strip_prefix("}}").map(|after| ('}', after)))
+        {
             out.push(after.0);
             rest = after.1;
             continue;
@@ -77,7 +79,18 @@ fn field(machine: &Machine, text: &str, given: &Given, next: &mut usize) -> Outc
         "r" | "a" => Val::text(repr(&value)),
         other => fail!("Unknown conversion specifier '{other}'"),
     };
-    let spec = if spec.contains('{') { format(machine, spec, &Given { positional: given.positional.get(*next..).unwrap_or_default().to_vec(), named: given.named.clone() })? } else { spec.to_owned() };
+    let spec = if spec.contains('{') {
+        format(
+            machine,
+            spec,
+            &Given {
+                positional: given.positional.get(*next..).unwrap_or_default().to_vec(),
+                named: given.named.clone(),
+            },
+        )?
+    } else {
+        spec.to_owned()
+    };
     if spec.is_empty() {
         return Ok(value.to_string());
     }
@@ -99,7 +112,10 @@ fn argument(name: &str, given: &Given, next: &mut usize) -> Outcome<Val> {
     };
     match found {
         Some(value) => Ok(value.clone()),
-        None => fail!("Replacement index {} out of range for positional args tuple", if name.is_empty() { (*next - 1).to_string() } else { name.to_owned() }),
+        None => fail!(
+            "Replacement index {} out of range for positional args tuple",
+            if name.is_empty() { (*next - 1).to_string() } else { name.to_owned() }
+        ),
     }
 }
 
@@ -174,7 +190,8 @@ pub(in crate::language::template) fn parse(text: &str) -> Outcome<Spec> {
 
 /// Formats a value.
 pub(in crate::language::template) fn apply(value: &Val, spec: &Spec) -> Outcome<String> {
-    let numeric = matches!(value, Val::Int(_) | Val::Float(_)) || (matches!(value, Val::Bool(_)) && spec.kind.is_some());
+    let numeric =
+        matches!(value, Val::Int(_) | Val::Float(_)) || (matches!(value, Val::Bool(_)) && spec.kind.is_some());
     if !numeric {
         if let Some(kind) = spec.kind.filter(|kind| *kind != 's') {
             fail!("Unknown format code '{kind}' for object of type '{}'", value.type_name());

@@ -112,7 +112,10 @@ fn one(value: &Val, kind: char, mut spec: Spec) -> Outcome<String> {
         's' | 'r' | 'a' => {
             let text = if kind == 's' { value.to_string() } else { repr(value) };
             spec.kind = Some('s');
-            apply(&Val::text(text), &Spec { fill: None, align: if spec.align == Some('=') { Some('>') } else { spec.align }, ..spec })
+            apply(
+                &Val::text(text),
+                &Spec { fill: None, align: if spec.align == Some('=') { Some('>') } else { spec.align }, ..spec },
+            )
         }
         'c' => Ok(match value {
             Val::Str(text) => text.to_string(),

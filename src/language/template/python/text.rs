@@ -50,12 +50,14 @@ pub(in crate::language::template) fn split_lines(text: &str, keep: bool) -> Vec<
     let mut lines = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let at = rest.find(['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}']);
+        let at =
+            rest.find(['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}']);
         let Some(at) = at else {
             lines.push(rest.to_owned());
             break;
         };
-        let ending = if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(1, char::len_utf8) };
+        let ending =
+            if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(1, char::len_utf8) };
         lines.push(rest[..if keep { at + ending } else { at }].to_owned());
         rest = &rest[at + ending..];
     }
@@ -65,5 +67,7 @@ pub(in crate::language::template) fn split_lines(text: &str, keep: bool) -> Vec<
 /// `str.capitalize()`
 pub(in crate::language::template) fn capitalize(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + &letters.as_str().to_lowercase())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + &letters.as_str().to_lowercase())
 }

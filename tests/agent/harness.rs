@@ -45,6 +45,28 @@ impl Worker {
         Self { folder, run, reach: Reach::Child, sshd: None }
     }
 
+    /// Reached as a child process that is another user; its PATH begins with `control/bin`. Only root can make it.
+    pub fn child_as(user: &str) -> Self {
+        let worker = Self::child();
+        let account = nix::unistd::User::from_name(user).unwrap().unwrap();
+        let folder = worker.folder.path();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::chown(worker.home(), Some(account.uid.as_raw()), Some(account.gid.as_raw())).unwrap();
+        // The built agent may lie where this user cannot look.
+        fs::copy(AGENT, folder.join("dayfly-agent")).unwrap();
+        let script = format!(
+            "#!/bin/sh\nexport HOME='{0}' DAYFLY_BASE='{0}/.dayfly' PATH='{1}:{2}'\n\
+             exec setpriv --reuid {user} --regid {3} --clear-groups '{4}/dayfly-agent' \"$@\"\n",
+            worker.home().display(),
+            worker.control().join("bin").display(),
+            std::env::var("PATH").unwrap(),
+            account.gid,
+            folder.display(),
+        );
+        fs::write(folder.join("agent"), script).unwrap();
+        worker
+    }
+
     /// Reached by ssh.
     pub fn ssh() -> Self {
         let mut worker = Self::child();
@@ -130,12 +152,16 @@ impl Worker {
         })
     }
 
-    /// Every living process of this worker: its environment names its HOME.
+    /// Every living process of this worker: its environment names its HOME, or the worker's folder below it.
     pub fn processes(&self) -> Vec<(u32, String)> {
-        let mark = format!("HOME={}", self.home().display());
+        let home = self.home().display().to_string();
+        let names = |entry: &[u8]| {
+            let entry = String::from_utf8_lossy(entry);
+            let value = entry.strip_prefix("HOME=").or_else(|| entry.strip_prefix("DAYFLY_WORKER="));
+            value.is_some_and(|value| value.starts_with(&home))
+        };
         processes(|pid| {
-            fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|text| text.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
+            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| text.split(|byte| *byte == 0).any(names))
         })
     }
 }
@@ -237,7 +263,7 @@ pub async fn follow(link: &dyn Link, order: &StepOrder, from: u64) -> (Result<St
 
 /// Runs a step to its end.
 pub async fn run(link: &dyn Link, order: &StepOrder) -> (StepOutcome, Said) {
-    let (outcome, said) = tokio::time::timeout(Duration::from_secs(60), follow(link, order, 0)).await.expect("it ends");
+    let (outcome, said) = tokio::time::timeout(Duration::from_mins(1), follow(link, order, 0)).await.expect("it ends");
     (outcome.unwrap(), said)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::harness::{Worker, follow, peak_kib, run, shell};
+use super::harness::{Worker, follow, peak_kib, run, shell, write};
 
 #[tokio::test]
 async fn bytes_pass_as_they_are() {
@@ -91,4 +91,38 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
     }
+}
+
+#[tokio::test]
+async fn output_that_is_safe_leaves_the_worker_while_the_step_runs() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let order = shell("k", "head -c 60000000 /dev/zero; touch full; while [ ! -e go ]; do sleep 0.05; done; echo end");
+    let (output, mut chunks) = mpsc::channel::<dayfly::platform::remote::OutputChunk>(4);
+    let files = || {
+        std::fs::read_dir(worker.step("k"))
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("out."))
+            .count()
+    };
+    let listen = async {
+        let mut bytes = 0;
+        while let Some(chunk) = chunks.recv().await {
+            bytes += chunk.data.len();
+            if bytes == 60_000_000 {
+                assert!(files() >= 3, "{}", files());
+                link.acknowledge_output(&order.key, chunk.next_offset).await.unwrap();
+                assert_eq!(files(), 1);
+                write(&worker.home().join("go"), b"");
+            }
+        }
+        bytes
+    };
+    let (outcome, bytes) = tokio::join!(link.run(&order, 0, output), listen);
+    assert_eq!((outcome.unwrap().output_lost, bytes), (0, 60_000_004));
+    // From the start, what is gone is a gap, and the rest is there.
+    let (outcome, said) = follow(&*link, &order, 0).await;
+    assert_eq!(outcome.unwrap().output_bytes, 60_000_004);
+    assert!(said.lost > 30_000_000 && said.bytes.ends_with(b"end\n"), "{}", said.lost);
 }

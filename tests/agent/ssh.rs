@@ -86,3 +86,24 @@ async fn a_worker_that_does_not_listen_yet_is_unknown() {
     let error = worker.link(1).hello().await.unwrap_err();
     assert!(matches!(&error, LinkError::Unknown(text) if text.contains("refused")), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_host_of_an_inventory_is_met_as_the_users_ssh_would() {
+    let mut worker = Worker::ssh();
+    let control = worker.control();
+    let known_hosts = control.join("known_hosts");
+    let identity = control.parent().unwrap().join("identity").display().to_string();
+    let Reach::Ssh { host_keys, options, identity: chosen, .. } = worker.reach() else { panic!("by ssh") };
+    host_keys.clear();
+    *chosen = Some(identity);
+    *options = vec![format!("UserKnownHostsFile={}", known_hosts.display()), "StrictHostKeyChecking=yes".into()];
+    let error = worker.link(1).hello().await.unwrap_err();
+    assert!(matches!(&error, LinkError::Unreachable(text) if text.contains("host key")), "{error:?}");
+    let Reach::Ssh { options, .. } = worker.reach() else { panic!("by ssh") };
+    options[1] = "StrictHostKeyChecking=accept-new".into();
+    let link = worker.link(1);
+    assert_eq!(link.hello().await.unwrap().home, worker.home().display().to_string());
+    link.close().await;
+    let learned = std::fs::read_to_string(&known_hosts).unwrap();
+    assert!(learned.contains("ssh-ed25519"), "{learned}");
+}

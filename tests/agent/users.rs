@@ -57,3 +57,43 @@ async fn files_of_the_master_are_lent_to_another_user() {
     let (outcome, _) = run(&*link, &order).await;
     assert!(!outcome.failed(), "{outcome:?}");
 }
+
+/// A `sudo` for one test: a shell that keeps the rights its file gives it. Ours is no root-owned program of the machine,
+/// so it is made for the test and goes with it.
+fn make_sudo(folder: &std::path::Path) {
+    std::fs::create_dir(folder).unwrap();
+    let shell = folder.join("shell");
+    std::fs::copy("/bin/dash", &shell).unwrap();
+    std::fs::set_permissions(&shell, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    let script = format!("#!{} -p\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n", shell.display());
+    write(&folder.join("sudo"), script.as_bytes());
+    std::fs::set_permissions(folder.join("sudo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn a_login_user_becomes_root_and_another_through_sudo() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let worker = Worker::child_as("nobody");
+    make_sudo(&worker.control().join("bin"));
+    let link = worker.link(1);
+    let greeting = link.hello().await.unwrap();
+    assert_eq!((greeting.user.as_str(), greeting.root), ("nobody", false));
+    for (user, group) in [("root", "root"), ("daemon", "daemon"), ("nobody", "nogroup")] {
+        let mut order = shell(user, "id -un; id -gn; echo $SECRET");
+        order.environment.insert("SECRET".into(), "hidden".into());
+        order.becomes = Some(Become { user: user.into() });
+        let (outcome, _) = run(&*link, &order).await;
+        assert_eq!(outcome.result["stdout"], format!("{user}\n{group}\nhidden"), "{outcome:?}");
+    }
+    // What belongs to root cannot be signalled by the login user, and yet it ends.
+    let mut order = shell("k", "trap '' TERM; sleep 1031; sleep 1031");
+    order.becomes = Some(Become { user: "root".into() });
+    order.timeout_ms = 400;
+    let (outcome, _) = run(&*link, &order).await;
+    assert_eq!(outcome.end, End::Timeout);
+    let is_sleeper =
+        |pid| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"sleep\x001031"));
+    assert!(super::harness::processes(is_sleeper).is_empty());
+}

@@ -6,7 +6,7 @@ use super::Ended;
 use super::order::{OrderArguments, ReportArguments, Who};
 use super::screen;
 use crate::entry::exit;
-use crate::entry::trigger::read;
+use crate::entry::trigger::{Purpose, read};
 
 /// Flags of `check`.
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ pub struct Arguments {
 
 /// Reads and checks.
 pub fn run(arguments: Arguments) -> Ended {
-    let order = arguments.order.order(Who::Here, arguments.report.verbose)?;
+    let order = arguments.order.order(Purpose::Check, Who::Here, arguments.report.verbose)?;
     let reading = read(&order)?;
     if !reading.warnings.is_empty() {
         screen::remark(&reading.warnings);

@@ -6,7 +6,7 @@ use super::order::{OrderArguments, ReportArguments, Who};
 use super::place::StoreArguments;
 use super::{Ended, screen};
 use crate::entry::exit;
-use crate::entry::trigger::{Executables, create, launch, new_run_id, read};
+use crate::entry::trigger::{Executables, Purpose, create, launch, new_run_id, read};
 use crate::views::report::Format;
 
 /// Flags of `launch`.
@@ -22,7 +22,7 @@ pub struct Arguments {
 
 /// Creates a run, starts its master and returns at its first sign of life.
 pub async fn run(arguments: Arguments) -> Ended {
-    let order = arguments.order.order(Who::Detached, arguments.report.verbose)?;
+    let order = arguments.order.order(Purpose::Run, Who::Detached, arguments.report.verbose)?;
     let place = arguments.store.open()?;
     let programs = Executables::find()?;
     let reading = read(&order)?;

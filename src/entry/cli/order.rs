@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use super::extra_vars;
 use crate::core::records::Options;
 use crate::entry::exit::Problem;
-use crate::entry::trigger::{Order, Place};
+use crate::entry::trigger::{Order, Place, Purpose};
 use crate::views::report::Format;
 
 /// `--output`
@@ -94,7 +94,7 @@ pub enum Who {
 
 impl OrderArguments {
     /// The order, or what is wrong with the command line.
-    pub fn order(self, who: Who, verbosity: u8) -> Result<Order, Problem> {
+    pub fn order(self, purpose: Purpose, who: Who, verbosity: u8) -> Result<Order, Problem> {
         let mut env = BTreeMap::new();
         for name in self.env {
             let value = std::env::var(&name)
@@ -106,6 +106,7 @@ impl OrderArguments {
         };
         Ok(Order {
             playbook: self.playbook,
+            purpose,
             place: Place { local: self.local, inventory: self.inventory, cluster: self.cluster },
             extra_vars: extra_vars::parse(&self.extra_vars)?,
             options: Options {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::order::{OrderArguments, ReportArguments, Who};
 use super::place::StoreArguments;
 use super::{Ended, screen};
-use crate::entry::trigger::{Executables, Sight, create, new_run_id, read, work};
+use crate::entry::trigger::{Executables, Purpose, Sight, create, new_run_id, read, work};
 
 /// Flags of `run`.
 #[derive(Args, Debug)]
@@ -20,7 +20,7 @@ pub struct Arguments {
 
 /// Creates a run and works on it until it is over.
 pub async fn run(arguments: Arguments) -> Ended {
-    let order = arguments.order.order(Who::Here, arguments.report.verbose)?;
+    let order = arguments.order.order(Purpose::Run, Who::Here, arguments.report.verbose)?;
     let place = arguments.store.open()?;
     let programs = Executables::find()?;
     let reading = read(&order)?;

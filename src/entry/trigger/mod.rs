@@ -23,7 +23,7 @@ pub use create::{create, new_run_id};
 pub use find::{find_run, load_receipt, load_spec, refuse_reaped, store_failed};
 pub use launch::launch;
 pub use lock::MasterLock;
-pub use order::{Order, Place};
+pub use order::{Order, Place, Purpose};
 pub use places::cloud_of;
 pub use read::{Reading, read};
 pub use state::StateFolder;

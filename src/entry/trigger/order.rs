@@ -17,11 +17,22 @@ pub struct Place {
     pub cluster: Option<PathBuf>,
 }
 
+/// What an order is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be checked alone.
+    Check,
+    /// To be run.
+    Run,
+}
+
 /// One run to be.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The playbook's file.
     pub playbook: PathBuf,
+    /// Whether it will run.
+    pub purpose: Purpose,
     /// Where its hosts come from.
     pub place: Place,
     /// `--extra-vars`, the later over the earlier.

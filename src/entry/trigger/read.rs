@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::hosts;
-use super::order::Order;
+use super::order::{Order, Purpose};
 use crate::core::records::{CloudKind, ClusterSpec};
-use crate::core::source::{Diagnostic, Severity, SourceMap};
+use crate::core::source::{Diagnostic, Severity, SourceMap, Span};
 use crate::entry::exit::Problem;
-use crate::language::playbook::{self, Playbook, PlaybookForm};
+use crate::language::check::{CheckInput, check, sort_problems};
+use crate::language::playbook::{self, Inventory, Playbook};
 use crate::run::engine::Workspace;
 
 /// A playbook that may run, and what it runs on.
@@ -48,38 +49,49 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
     };
     let cloud = order.cloud(cluster.is_some());
     let Some(playbook) = loaded.playbook else { return Err(refused(&sources, &problems)) };
-    if cloud == CloudKind::Ec2 {
+    problems.extend(check(CheckInput {
+        playbook: &playbook,
+        cluster: cluster.as_ref(),
+        inventory: inventory.as_ref().map(|(inventory, _)| inventory),
+        limit: order.options.limit.as_deref(),
+        extra_vars: &order.extra_vars.keys().cloned().collect(),
+        files: &Workspace,
+        sources: &sources,
+        folder: order.playbook.parent().unwrap_or(Path::new("")),
+    }));
+    sort_problems(&sources, &mut problems);
+    if order.place.local && cluster.is_none() {
+        let nothing = "--local has nothing to launch: the playbook has no cluster, and --cluster names none";
+        problems.push(Diagnostic::warning(Span::default(), nothing));
+    }
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(refused(&sources, &problems));
+    }
+    // What is wrong with the playbook is worth more than that it cannot run here.
+    if cloud == CloudKind::Ec2 && order.purpose == Purpose::Run {
         return Err(Problem::Usage(format!(
             "{} asks for machines of EC2, which this build cannot launch; --local runs it on this machine",
             order.playbook.display()
         )));
     }
-    if playbook.form == PlaybookForm::Native && cluster.is_none() && inventory.is_none() && order.place.local {
-        problems.push(Diagnostic::warning(
-            playbook.plays.first().map(|play| play.span).unwrap_or_default(),
-            "the playbook has no cluster; --local has nothing to launch",
-        ));
-    }
-    let errors = problems.iter().any(|problem| problem.severity == Severity::Error);
-    if errors {
-        return Err(refused(&sources, &problems));
-    }
     let cluster = if inventory.is_some() { ClusterSpec::default() } else { cluster.unwrap_or_default() };
+    let inventory = inventory.map(|(_, text)| text);
     Ok(Reading { playbook, cloud, cluster, inventory, warnings: render(&sources, &problems) })
 }
 
 /// The inventory's text as the spec keeps it; its problems go to the others.
-fn read_inventory(sources: &SourceMap, path: &Path, problems: &mut Vec<Diagnostic>) -> Result<String, Problem> {
+fn read_inventory(
+    sources: &SourceMap,
+    path: &Path,
+    problems: &mut Vec<Diagnostic>,
+) -> Result<(Inventory, String), Problem> {
     let name = path.to_string_lossy();
     if name.contains(',') && !path.exists() {
-        let (_, found) = playbook::load_inventory(&Workspace, sources, path);
+        let (inventory, found) = playbook::load_inventory(&Workspace, sources, path);
         problems.extend(found);
         // A list of hosts is an INI file with one host a line.
-        return Ok(name
-            .split(',')
-            .map(str::trim)
-            .filter(|host| !host.is_empty())
-            .fold(String::new(), |text, host| text + host + "\n"));
+        let hosts = name.split(',').map(str::trim).filter(|host| !host.is_empty());
+        return Ok((inventory, hosts.fold(String::new(), |text, host| text + host + "\n")));
     }
     let bytes = std::fs::read(path)
         .map_err(|error| Problem::Usage(format!("cannot read the inventory {}: {error}", path.display())))?;
@@ -87,7 +99,7 @@ fn read_inventory(sources: &SourceMap, path: &Path, problems: &mut Vec<Diagnosti
     problems.extend(found);
     problems.extend(hosts::problems(&inventory));
     // What is not text was reported by the loader.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok((inventory, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn refused(sources: &SourceMap, problems: &[Diagnostic]) -> Problem {

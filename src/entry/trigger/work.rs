@@ -63,7 +63,7 @@ pub async fn work(
         live,
         sight,
         stop,
-        Run { run: run.clone(), lease_ms, workspace: workspace.clone() },
+        Shown { run: run.clone(), lease_ms, workspace: workspace.clone() },
     ));
     let master = Master {
         spec,
@@ -113,7 +113,7 @@ async fn workspace(store: &dyn Store, state: &StateFolder, spec: &Spec) -> Resul
 }
 
 /// What showing a run needs to know of it.
-struct Run {
+struct Shown {
     run: RunId,
     lease_ms: u64,
     workspace: PathBuf,
@@ -134,7 +134,7 @@ async fn show(
     live: LiveWriter,
     sight: Sight,
     stop: watch::Sender<Stop>,
-    of: Run,
+    of: Shown,
 ) {
     let (mut reporter, mut wishes) = match sight {
         Sight::Terminal(reporter) => (Some(reporter), wishes().ok()),

@@ -1,6 +1,8 @@
 //! `value.name`, `value[key]` and `value[a:b]`, as Jinja looks them up and as Ansible words what is missing.
 
-use crate::language::template::error::{Outcome, fail};
+use std::rc::Rc;
+
+use crate::language::template::error::{Outcome, Undef, fail};
 use crate::language::template::machine::Machine;
 use crate::language::template::methods;
 use crate::language::template::python::repr::repr;
@@ -9,7 +11,12 @@ use crate::language::template::val::Val;
 
 /// The marker for an attribute that is not there.
 pub(super) fn no_attribute(type_name: &str, name: &str) -> Val {
-    Val::missing(format!("object of type '{type_name}' has no attribute {}", repr(&Val::text(name))))
+    Val::Undef(Rc::new(Undef {
+        message: format!("object of type '{type_name}' has no attribute {}", repr(&Val::text(name))),
+        name: Some(name.to_owned()),
+        captured: false,
+        soft: false,
+    }))
 }
 
 /// `value.name`: a method or field first, then an item.

@@ -56,7 +56,7 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
                 if let Some(caller) = caller {
                     given.named.push(("caller".to_owned(), caller));
                 }
-                self.call_macro(*number, given)
+                or_marker(self.call_macro(*number, given))
             }
             Thing::Loop(state) => {
                 let Some(found) = self.recursive.last().copied() else {

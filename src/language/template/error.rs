@@ -10,10 +10,12 @@ use crate::language::template::TemplateError;
 pub(super) struct Undef {
     /// As Ansible would say it.
     pub message: String,
-    /// The name, where it is a plain variable.
+    /// The name of the variable or attribute.
     pub name: Option<String>,
     /// True where it stands for another failure while a variable was rendered: `default` does not help then.
     pub captured: bool,
+    /// True for an inline `if` without `else`: in text it is nothing, in a condition it is false.
+    pub soft: bool,
 }
 
 /// A failure with the place in the template where it came up.
@@ -45,7 +47,7 @@ impl Fault {
     pub fn marker(&self) -> Rc<Undef> {
         match &self.undef {
             Some(undef) => undef.clone(),
-            None => Rc::new(Undef { message: self.message.clone(), name: None, captured: true }),
+            None => Rc::new(Undef { message: self.message.clone(), name: None, captured: true, soft: false }),
         }
     }
 }

@@ -83,7 +83,7 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
                 } else if let Some(other) = &choice.false_expr {
                     self.eval(other)
                 } else {
-                    Ok(Val::missing("the inline if-expression evaluated to false and no else section was defined."))
+                    Ok(Val::nothing("the inline if-expression evaluated to false and no else section was defined."))
                 }
             }
             ast::Expr::Filter(filter) => {

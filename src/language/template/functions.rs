@@ -40,7 +40,6 @@ pub(super) const LOOKUPS: &[&str] = &[
     "subelements",
     "template",
     "together",
-    "url",
     "vars",
     "varnames",
 ];

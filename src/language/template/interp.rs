@@ -72,6 +72,7 @@ pub(super) fn render(machine: &Machine, text: &Text<'_>) -> Outcome<Val> {
 pub(super) fn evaluate(machine: &Machine, text: &str) -> Outcome<Val> {
     let parsed = parse_expr(text).map_err(|error| {
         let mut fault = syntax_fault(&error, &|range| range);
+        fault.message = fault.message.replacen("in template", "in expression", 1);
         if text.contains("{{") {
             fault.message.push_str(". Template delimiters are not supported in expressions.");
         }
@@ -169,7 +170,10 @@ impl<'m, 'e, 's: 'e> Interp<'m, 'e, 's> {
         match stmt {
             ast::Stmt::Template(template) => return self.run(&template.children, out),
             ast::Stmt::EmitRaw(raw) => out.push(Val::text(raw.raw)),
-            ast::Stmt::EmitExpr(emit) => out.push(self.eval(&emit.expr)?),
+            ast::Stmt::EmitExpr(emit) => match self.eval(&emit.expr)? {
+                Val::Undef(undef) if !undef.soft => return Err(Fault::missing(&undef).at(range_of(&emit.expr))),
+                value => out.push(value),
+            },
             ast::Stmt::ForLoop(found) => {
                 let items = self.eval(&found.iter)?;
                 return self.run_loop(found, &items, Outer::default(), out);
@@ -317,14 +321,28 @@ fn concat(pieces: Vec<Val>) -> Outcome<Val> {
     let Some(second) = pieces.next() else { return Ok(first) };
     let mut text = String::new();
     for piece in [first, second].into_iter().chain(pieces) {
-        push_text(&mut text, &piece)?;
+        check_present(&piece, 0)?;
+        push_text(&mut text, &listed(&piece))?;
     }
     Ok(Val::text(text))
+}
+
+/// Tuples show as the lists that they become in a result.
+fn listed(value: &Val) -> Val {
+    match value {
+        Val::Tuple(items) => Val::list(items.iter().map(listed)),
+        Val::List(items) => Val::list(items.borrow().iter().map(listed)),
+        Val::Dict(pairs) => Val::dict(pairs.borrow().iter().map(|(key, value)| (key.clone(), listed(value)))),
+        other => other.clone(),
+    }
 }
 
 /// Appends `str(value)`; missing values inside containers fail too.
 pub(super) fn push_text(text: &mut String, piece: &Val) -> Outcome<()> {
     use std::fmt::Write as _;
+    if matches!(piece, Val::Undef(undef) if undef.soft) {
+        return Ok(());
+    }
     check_present(piece, 0)?;
     let _ = write!(text, "{piece}");
     Ok(())
@@ -336,7 +354,7 @@ pub(super) fn check_present(value: &Val, depth: usize) -> Outcome<()> {
         fail!("a value contains itself");
     }
     match value {
-        Val::Undef(undef) => Err(Fault::missing(undef)),
+        Val::Undef(undef) if depth > 0 || !undef.soft => Err(Fault::missing(undef)),
         Val::List(items) => items.borrow().iter().try_for_each(|item| check_present(item, depth + 1)),
         Val::Tuple(items) => items.iter().try_for_each(|item| check_present(item, depth + 1)),
         Val::Dict(pairs) => pairs.borrow().values().try_for_each(|item| check_present(item, depth + 1)),

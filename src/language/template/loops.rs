@@ -29,6 +29,7 @@ impl<'e, 's: 'e> Interp<'_, 'e, 's> {
             fail!("the recursive loop goes too deep");
         }
         let all = items.iterate().map_err(|fault| fault.at(range_of(&found.iter)))?;
+        self.machine.spend(all.len() as u64)?;
         let items = self.filtered(found, all)?;
         if items.is_empty() {
             return self.scoped(|inner| inner.run(&found.else_body, out));

@@ -20,7 +20,7 @@ pub(super) type Memo = Arc<Mutex<HashMap<String, Arc<Value>>>>;
 /// How deep variables may refer to each other.
 const MAX_DEPTH: usize = 48;
 /// How many statements and expressions one rendering may evaluate.
-const MAX_WORK: u64 = 50_000_000;
+const MAX_WORK: u64 = 10_000_000;
 
 /// One step of a path of attributes.
 #[derive(Clone, Debug)]

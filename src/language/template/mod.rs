@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::core::values::Var;
 
+pub use filters::{SeededRandom, hash_password};
 pub use inspect::{Inspection, Kind, Sort, Unknown, Variable, inspect};
 pub use source::{FileOptions, is_template};
 pub use templar::Templar;

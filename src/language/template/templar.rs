@@ -50,14 +50,14 @@ impl Templar {
     /// Evaluates a conditional: a boolean, or the text of an expression whose result must be a boolean.
     pub fn condition(&self, condition: &Value) -> Result<bool, TemplateError> {
         let machine = self.machine();
-        let result = self.conditional(&machine, condition).map_err(|fault| match fault.undef {
-            Some(_) => Fault { message: format!("Error while evaluating conditional: {}", fault.message), ..fault },
-            None => fault,
-        })?;
-        match result.present().map_err(|fault| Fault {
-            message: format!("Error while evaluating conditional: {}", fault.message),
-            ..fault
-        })? {
+        let explain = |fault: Fault| match &fault.undef {
+            Some(undef) if !undef.captured => {
+                Fault { message: format!("Error while evaluating conditional: {}", fault.message), ..fault }
+            }
+            _ => fault,
+        };
+        let result = self.conditional(&machine, condition).map_err(explain)?;
+        match result.present().map_err(explain)? {
             Val::Bool(result) => Ok(*result),
             other => {
                 let message = format!(

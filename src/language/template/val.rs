@@ -75,11 +75,16 @@ impl Val {
             message: format!("'{name}' is undefined"),
             name: Some(name.to_owned()),
             captured: false,
+            soft: false,
         }))
+    }
+    /// What an inline `if` without `else` gives.
+    pub fn nothing(message: &str) -> Self {
+        Self::Undef(Rc::new(Undef { message: message.to_owned(), name: None, captured: false, soft: true }))
     }
     /// Something missing, with the words for it.
     pub fn missing(message: impl Into<String>) -> Self {
-        Self::Undef(Rc::new(Undef { message: message.into(), name: None, captured: false }))
+        Self::Undef(Rc::new(Undef { message: message.into(), name: None, captured: false, soft: false }))
     }
 
     /// Data as it is, never a template.
@@ -155,6 +160,7 @@ impl Val {
     /// Python's `bool()`; a missing value fails.
     pub fn truthy(&self) -> Outcome<bool> {
         Ok(match self {
+            Self::Undef(undef) if undef.soft => false,
             Self::Undef(undef) => return Err(Fault::missing(undef)),
             Self::None => false,
             Self::Bool(value) => *value,
@@ -186,7 +192,7 @@ impl Val {
     /// Python's name of its type.
     pub fn type_name(&self) -> &'static str {
         match self {
-            Self::Undef(_) => "AnsibleUndefined",
+            Self::Undef(_) => "UndefinedMarker",
             Self::None => "NoneType",
             Self::Bool(_) => "bool",
             Self::Int(_) => "int",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tonic::transport::Channel;
 
 use super::connection::{Connection, hello};
@@ -25,13 +25,14 @@ pub struct AgentLink {
     settings: Arc<SshSettings>,
     order: LinkOrder,
     slot: Mutex<Slot>,
+    /// Set before the slot is asked for: a connection that is being opened is given up.
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct Slot {
     connection: Option<Connection>,
     generation: u64,
-    is_closed: bool,
 }
 
 /// A client and which connection it belongs to.
@@ -43,7 +44,7 @@ struct Open {
 impl AgentLink {
     /// A link; nothing is opened yet.
     pub fn new(settings: Arc<SshSettings>, order: LinkOrder) -> Self {
-        Self { settings, order, slot: Mutex::default() }
+        Self { settings, order, slot: Mutex::default(), closed: watch::Sender::new(false) }
     }
 
     /// The present connection, or a new one. Whoever comes meanwhile waits for it.
@@ -53,11 +54,18 @@ impl AgentLink {
     }
 
     async fn opened(&self, slot: &mut Slot) -> Result<Open, LinkError> {
-        if slot.is_closed {
+        let mut closed = self.closed.subscribe();
+        let is_closed = closed.wait_for(|closed| *closed);
+        tokio::pin!(is_closed);
+        if *self.closed.borrow() {
             return Err(LinkError::Unknown("the link was closed".into()));
         }
         if slot.connection.is_none() {
-            slot.connection = Some(Connection::open(&self.settings, &self.order).await?);
+            let opened = tokio::select! {
+                opened = Connection::open(&self.settings, &self.order) => opened?,
+                _ = is_closed => return Err(LinkError::Unknown("the link was closed".into())),
+            };
+            slot.connection = Some(opened);
             slot.generation += 1;
         }
         let connection = slot.connection.as_ref().ok_or_else(|| LinkError::Unknown("no connection".into()))?;
@@ -262,11 +270,8 @@ impl Link for AgentLink {
     }
 
     async fn close(&self) {
-        let open = {
-            let mut slot = self.slot.lock().await;
-            slot.is_closed = true;
-            slot.connection.take()
-        };
+        self.closed.send_replace(true);
+        let open = self.slot.lock().await.connection.take();
         if let Some(connection) = open {
             connection.close().await;
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -25,7 +26,7 @@ const MESSAGE: usize = 64 << 20;
 const IDLE_S: usize = 5;
 /// Shorter makes no sense however tests scale time: key exchange costs what it costs.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
-const UPLOAD_PATIENCE: Duration = Duration::from_secs(15 * 60);
+const UPLOAD_PATIENCE: Duration = Duration::from_mins(15);
 
 /// An agent that answers.
 pub struct Connection {
@@ -69,11 +70,7 @@ impl Connection {
                 // What the shell or the agent said on stderr explains it better than the broken stream.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 let said = words.text();
-                return Err(if said.is_empty() {
-                    LinkError::Unknown(lost)
-                } else {
-                    LinkError::Unreachable(format!("no agent can run on {name}: {said}"))
-                });
+                return Err(if said.is_empty() { LinkError::Unknown(lost) } else { failure::of_shell(&said, &name) });
             }
             Err(error) => return Err(error),
         };
@@ -155,7 +152,10 @@ async fn connect(
     order: &LinkOrder,
     address: &str,
 ) -> Result<(Arc<Session>, Vec<PathBuf>), LinkError> {
-    let name = &sha256_hex(order.slot.to_string().as_bytes())[..16];
+    // A connection that is being closed still owns its files when the next one is opened.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{}-{count}", &sha256_hex(order.slot.to_string().as_bytes())[..16]);
     let config = settings.control_dir.join(format!("{name}.config"));
     let known_hosts = settings.control_dir.join(format!("{name}.hosts"));
     let connect_s = ms(order.timing.connect_ms).max(LEAST_PATIENCE).as_secs();
@@ -254,7 +254,7 @@ async fn answer(transport: &mut Transport, words: &Words) -> Result<String, Link
     Err(if said.is_empty() {
         LinkError::Unknown("the worker's shell ended without a word".into())
     } else {
-        LinkError::Unreachable(format!("the worker's shell said: {said}"))
+        failure::of_shell(&said, "the worker")
     })
 }
 

@@ -57,6 +57,25 @@ pub fn of_words(words: &str, address: &str) -> LinkError {
     }
 }
 
+/// From what the shell or the agent said before the channel broke. Some logins say something every time: only what no
+/// second try cures counts as final.
+pub fn of_shell(words: &str, host: &str) -> LinkError {
+    const FINAL: [&str; 10] = [
+        "Exec format error",
+        "cannot execute",
+        "Permission denied",
+        "No such file or directory",
+        "not found",
+        "No space left",
+        "Read-only file system",
+        "not available",
+        "GLIBC",
+        "dayfly-agent: ",
+    ];
+    let told = format!("no agent can run on {host}: {words}");
+    if FINAL.iter().any(|sign| words.contains(sign)) { LinkError::Unreachable(told) } else { LinkError::Unknown(told) }
+}
+
 /// From an agent's status; its codes are explained in `proto/agent.proto`.
 pub fn of_status(status: &Status) -> LinkError {
     let told = || status.message().to_owned();

@@ -30,13 +30,12 @@ pub fn control_directory(run: &RunId) -> io::Result<PathBuf> {
     let name: String = run.as_str().chars().take(26).collect();
     let fits = |parent: &PathBuf| parent.is_absolute() && parent.as_os_str().len() + 1 + name.len() <= LONGEST_CONTROL;
     let parent = usual.filter(fits).filter(|parent| own(parent).is_ok());
-    let parent = match parent {
-        Some(parent) => parent,
-        None => {
-            let parent = PathBuf::from(format!("/tmp/dayfly-{user}"));
-            own(&parent)?;
-            parent
-        }
+    let parent = if let Some(parent) = parent {
+        parent
+    } else {
+        let parent = PathBuf::from(format!("/tmp/dayfly-{user}"));
+        own(&parent)?;
+        parent
     };
     let folder = parent.join(name);
     own(&folder)?;
@@ -45,13 +44,14 @@ pub fn control_directory(run: &RunId) -> io::Result<PathBuf> {
 
 /// Makes a folder that only this user can enter, or makes sure that it is one.
 fn own(folder: &Path) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    if let Err(error) = std::fs::DirBuilder::new().mode(0o700).create(folder)
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(error);
     }
     let found = std::fs::symlink_metadata(folder)?;
     let is_ours = found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
-    if is_ours && found.permissions().mode() & 0o077 == 0 {
+    if is_ours && found.permissions().mode() & 0o777 == 0o700 {
         return Ok(());
     }
     let told = format!("{} is not a private folder of this user", folder.display());

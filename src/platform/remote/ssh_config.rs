@@ -32,7 +32,8 @@ pub fn text(reach: &Reach, identity: &Path, known_hosts: &Path, connect_s: u64) 
         let _ = writeln!(text, "    {key} {value}");
     };
     for option in options {
-        // As `-o` takes them: `Key=value` or `Key value`.
+        // As `-o` takes them: `Key=value` or `Key value`; the `-o` itself may stand before them.
+        let option = option.trim().strip_prefix("-o").unwrap_or(option).trim();
         let (key, value) = option.split_once(['=', ' ']).unwrap_or((option, ""));
         line(key.trim(), value.trim());
     }

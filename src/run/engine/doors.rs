@@ -8,12 +8,8 @@ use serde_json::{Map, Value};
 
 use super::context::{Context, Engine};
 use crate::core::records::Record;
-use crate::language::template::{Doors, Scope};
-use crate::run::lookups::Lookups;
-
-/// Lookups whose answer is a function of their terms: nothing to pin.
-const PURE: &[&str] =
-    &["items", "list", "dict", "sequence", "vars", "nested", "together", "flattened", "indexed_items"];
+use crate::language::template::{Doors, Scope, Templar};
+use crate::run::lookups::{Lookups, Question, is_impure};
 
 /// The pinned answers of one step's templates.
 pub(super) struct Pins {
@@ -75,8 +71,8 @@ impl Doors for Pins {
         options: &Map<String, Value>,
         scope: &Arc<dyn Scope>,
     ) -> Result<Vec<Value>, String> {
-        let ask = || self.lookups.run(name, terms, options, scope, self);
-        if PURE.contains(&name) {
+        let ask = || Unpinned { context: self.context.clone(), lookups: self.lookups.clone() }.lookup(name, terms, options, scope);
+        if !is_impure(name) {
             return ask();
         }
         match self.pinned(true, || ask().map(Value::Array))? {
@@ -98,11 +94,40 @@ impl Doors for Pins {
     }
 
     fn random(&self) -> Result<u64, String> {
-        let value = self.pinned(true, || {
-            let mut bytes = [0; 8];
-            self.context.world.random(&mut bytes);
-            Ok(Value::from(u64::from_le_bytes(bytes)))
-        })?;
+        let value = self.pinned(true, || Ok(Value::from(dice(&self.context))))?;
         value.as_u64().ok_or_else(|| "a pinned random number is not one".to_owned())
+    }
+}
+
+fn dice(context: &Context) -> u64 {
+    let mut bytes = [0; 8];
+    context.world.random(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// The world itself. What a lookup asks on its way is part of its answer, which is pinned as a whole.
+#[derive(Clone)]
+struct Unpinned {
+    context: Arc<Context>,
+    lookups: Lookups,
+}
+
+impl Doors for Unpinned {
+    fn lookup(
+        &self,
+        name: &str,
+        terms: &[Value],
+        options: &Map<String, Value>,
+        scope: &Arc<dyn Scope>,
+    ) -> Result<Vec<Value>, String> {
+        let templar = |scope| Templar::new(scope, Arc::new(self.clone()));
+        let random = || Ok(dice(&self.context));
+        self.lookups.run(&Question { name, terms, options, scope, templar: &templar, random: &random })
+    }
+    fn now_ms(&self) -> Result<i64, String> {
+        Ok(self.context.world.unix_ms())
+    }
+    fn random(&self) -> Result<u64, String> {
+        Ok(dice(&self.context))
     }
 }

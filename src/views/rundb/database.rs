@@ -76,7 +76,12 @@ impl Database {
             .foreign_keys(true);
         // One connection: writers would only wait for each other.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        migrations().run(&pool).await?;
+        let mut connection = pool.acquire().await?;
+        // SQLite has no lock for migrations: without a writer's transaction two processes would both make the tables.
+        let mut transaction = sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await?;
+        migrations().run(&mut *transaction).await?;
+        transaction.commit().await?;
+        drop(connection);
         Ok(Self { pool, archive_limit: ARCHIVE_LIMIT })
     }
 

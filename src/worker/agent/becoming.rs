@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::frame::{HEAD, Head, Kind, LONGEST};
 use super::guard::Guard;
 use super::runner::{Sink, listen};
+use super::step_folder::StepFolder;
 use super::supervise::{Ran, run_here};
 use super::user::Account;
 use super::{clock, environment, signals};
@@ -28,7 +29,7 @@ struct ExecOrder {
     user: String,
     home: PathBuf,
     files: PathBuf,
-    mark: String,
+    step: PathBuf,
     login: BTreeMap<String, String>,
 }
 
@@ -38,17 +39,17 @@ pub fn run_as(
     user: &str,
     home: &Path,
     base: &Path,
-    mark: &str,
+    step: &StepFolder,
     sink: &mut dyn Sink,
     guard: &Arc<Guard>,
 ) -> io::Result<Ran> {
-    let login = environment::of_login(&BTreeMap::new(), mark);
+    let login = environment::of_login(&BTreeMap::new(), step);
     let said = serde_json::to_vec(&ExecOrder {
         order: order.clone(),
         user: user.to_owned(),
         home: home.to_owned(),
         files: base.join("files"),
-        mark: mark.to_owned(),
+        step: step.path.clone(),
         login: login.clone(),
     })?;
     let agent = std::env::current_exe()?;
@@ -67,7 +68,7 @@ pub fn run_as(
             Ok(Answer::Returned(ran)) => return Ok(ran),
             Ok(Answer::Refused(why)) => refused = why,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                "there is no sudo on this machine".clone_into(&mut refused)
+                "there is no sudo on this machine".clone_into(&mut refused);
             }
             Err(error) => return Err(error),
         }
@@ -85,6 +86,7 @@ enum Answer {
 
 fn talk(mut command: Command, said: &[u8], sink: &mut dyn Sink, guard: &Arc<Guard>) -> io::Result<Answer> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    guard.adopt(child.id());
     let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -161,19 +163,24 @@ pub fn exec() -> io::Result<()> {
     let mut said = vec![0; u32::from_le_bytes(length) as usize];
     stdin.read_exact(&mut said)?;
     drop(stdin);
-    let ExecOrder { mut order, user, home, files, mark, login } = serde_json::from_slice(&said)?;
+    let ExecOrder { mut order, user, home, files, step, login } = serde_json::from_slice(&said)?;
+    let step = StepFolder { path: step };
     let account = Account::named(&user)?;
     // Before the privileges go: afterwards this may be a folder that the user cannot enter, which is no error.
     let _ = std::env::set_current_dir(&home);
-    let lent = if nix::unistd::geteuid().is_root() && !account.uid.is_root() {
-        let lent = lend(&mut order, &files, &account, &mark)?;
+    let mut lent = None;
+    if nix::unistd::geteuid().is_root() {
+        if !account.uid.is_root() {
+            lent = lend(&mut order, &files, &account, &step.mark())?;
+        }
+        // For root too: its groups, and the real user beside the effective one.
         account.become_it()?;
-        lent
-    } else {
-        None
-    };
-    let environment = environment::of_other(&login, &account, &order.environment, &mark);
-    let guard = Guard::new(Duration::from_millis(order.kill_grace_ms));
+    }
+    if nix::unistd::geteuid() != account.uid {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("this is not {user:?}")));
+    }
+    let environment = environment::of_other(&login, &account, &order.environment, &step);
+    let guard = Guard::new(Duration::from_millis(order.kill_grace_ms), None);
     wait_for_end(Arc::clone(&guard))?;
     let mut frames = Frames(io::stdout());
     // An empty frame says that the other user was become: from here on nothing is tried a second time.

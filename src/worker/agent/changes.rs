@@ -12,6 +12,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
+use super::channel::watched;
+
 /// With inotify, a look without a reason comes this often.
 const SELDOM: Duration = Duration::from_secs(2);
 /// Without it, every look is of this kind.
@@ -64,7 +66,7 @@ impl Changes {
         let waiting = Waiting::default();
         let kernel = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
             .ok()
-            .and_then(|kernel| AsyncFd::new(Kernel(kernel)).ok())
+            .and_then(|kernel| watched(Kernel(kernel)).ok())
             .map(Arc::new);
         if let Some(kernel) = &kernel {
             tokio::spawn(tell(Arc::clone(kernel), Arc::clone(&waiting)));

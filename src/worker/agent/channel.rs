@@ -1,7 +1,7 @@
 //! stdin and stdout as one stream without threads: whatever pipe or socket an SSH server or a parent gave us.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -23,8 +23,16 @@ impl Channel {
         let output = io::stdout().as_fd().try_clone_to_owned()?;
         nonblocking(input.as_fd())?;
         nonblocking(output.as_fd())?;
-        Ok(Self { input: AsyncFd::new(input)?, output: AsyncFd::new(output)? })
+        Ok(Self { input: watched(input)?, output: watched(output)? })
     }
+}
+
+/// A descriptor that the runtime watches.
+pub fn watched<T: AsRawFd>(owner: T) -> io::Result<AsyncFd<T>> {
+    #[expect(unsafe_code, reason = "tokio cannot see that the owner keeps its descriptor")]
+    // SAFETY: every owner here (`OwnedFd`, inotify) keeps the same descriptor open until it is dropped.
+    let watched = unsafe { AsyncFd::register(owner) };
+    Ok(watched?)
 }
 
 impl AsyncRead for Channel {

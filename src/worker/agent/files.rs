@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -23,6 +25,8 @@ const PIECE: usize = 128 << 10;
 pub fn have(base: &Base, sha256: &str) -> Result<PutReply, Status> {
     let path = place(base, sha256)?;
     let found = fs::metadata(&path).ok();
+    // It is wanted: old files go.
+    let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
     let path = path.to_string_lossy().into_owned();
     Ok(PutReply { existed: found.is_some(), size: found.map_or(0, |file| file.len()), path })
 }
@@ -30,7 +34,10 @@ pub fn have(base: &Base, sha256: &str) -> Result<PutReply, Status> {
 /// Takes a file into the agent's area. It gets its name only when its contents are what the name says.
 pub async fn put(base: &Base, first: PutChunk, mut rest: Streaming<PutChunk>) -> Result<PutReply, Status> {
     let path = place(base, &first.sha256)?;
-    let temporary = path.with_file_name(format!(".{}-{}", first.sha256, std::process::id()));
+    // The same file may be on its way twice.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_file_name(format!(".{}-{}-{count}", first.sha256, std::process::id()));
     let received = async {
         let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary);
         let mut file = opened.map_err(|error| refusal(&error))?;
@@ -124,7 +131,8 @@ impl Source {
 
 fn open(path: &Path, offset: u64, becomes: Option<String>) -> io::Result<(Source, u64)> {
     let name = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let open = File::open(path);
+    // A pipe without a writer must not hold this process.
+    let open = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     if let (Err(error), Some(user)) = (&open, &becomes)
         && error.kind() == io::ErrorKind::PermissionDenied
         && !nix::unistd::geteuid().is_root()
@@ -137,8 +145,9 @@ fn open(path: &Path, offset: u64, becomes: Option<String>) -> io::Result<(Source
     }
     let mut file = open.map_err(name)?;
     let found = file.metadata().map_err(name)?;
-    if found.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, format!("{} is a directory", path.display())));
+    if !found.is_file() {
+        let what = if found.is_dir() { "is a directory" } else { "is not a regular file" };
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} {what}", path.display())));
     }
     if offset > 0 {
         file.seek(io::SeekFrom::Start(offset)).map_err(name)?;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
 use super::changes::{Change, Changes};
+use super::environment::WORKER;
 use super::frame::Kind;
 use super::spool_reader::{Piece, SpoolReader};
 use super::step_folder::{State, StepFolder};
@@ -128,7 +129,7 @@ impl Follower {
     }
 
     fn start(&self) -> io::Result<tokio::process::Child> {
-        start(&self.step.path, &self.base)
+        start(&self.step, &self.base)
     }
 }
 
@@ -143,10 +144,10 @@ fn event(piece: Piece) -> Event {
 }
 
 /// Starts a supervisor; when two are, one of them finds the lock taken and ends.
-fn start(folder: &Path, base: &Path) -> io::Result<tokio::process::Child> {
+fn start(step: &StepFolder, base: &Path) -> io::Result<tokio::process::Child> {
     let agent = std::env::current_exe()?;
     let mut command = std::process::Command::new(agent);
-    command.arg("supervise").arg(folder).arg("--base").arg(base);
+    command.arg("supervise").arg(&step.path).arg("--base").arg(base).env(WORKER, step.worker());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     tokio::process::Command::from(command).spawn()
 }

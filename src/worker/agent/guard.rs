@@ -4,6 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::cgroup::Cgroup;
 use super::tree;
 use crate::core::records::End;
 
@@ -21,18 +22,47 @@ pub struct Guard {
     phase: Mutex<Phase>,
     changed: Condvar,
     grace: Duration,
+    cgroup: Option<Cgroup>,
     on_end: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Guard {
-    /// A guard with the time between TERM and KILL.
-    pub fn new(grace: Duration) -> Arc<Self> {
-        Arc::new(Self { phase: Mutex::new(Phase::Running), changed: Condvar::new(), grace, on_end: Mutex::new(None) })
+    /// A guard with the time between TERM and KILL, and the control group that the step's programs go to.
+    pub fn new(grace: Duration, cgroup: Option<Cgroup>) -> Arc<Self> {
+        Arc::new(Self {
+            phase: Mutex::new(Phase::Running),
+            changed: Condvar::new(),
+            grace,
+            cgroup,
+            on_end: Mutex::new(None),
+        })
     }
 
     /// What else asks the module to end, before the tree is ended; for processes that cannot be signalled from here.
     pub fn on_end(&self, ask: Box<dyn FnOnce() + Send>) {
         *self.on_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(ask);
+    }
+
+    /// Takes a program into the step's control group.
+    pub fn adopt(&self, pid: u32) {
+        if let Some(group) = &self.cgroup {
+            group.add(pid);
+        }
+    }
+
+    /// Removes the control group, unless something lives in it.
+    pub fn let_go(&self) {
+        if let Some(group) = &self.cgroup {
+            group.remove();
+        }
+    }
+
+    /// How often the kernel has killed for want of memory: in the step's control group, else on the machine.
+    pub fn memory_kills(&self) -> u64 {
+        self.cgroup.as_ref().and_then(Cgroup::memory_kills).unwrap_or_else(|| {
+            let text = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+            text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
+        })
     }
 
     /// Whether the step is being ended.
@@ -71,6 +101,9 @@ impl Guard {
         }
         let this = std::process::id();
         tree::end(|| tree::descendants(this), self.grace);
+        if let Some(group) = &self.cgroup {
+            group.kill();
+        }
         *self.lock() = Phase::Ended(end);
         self.changed.notify_all();
         true

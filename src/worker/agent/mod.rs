@@ -8,6 +8,7 @@
 mod arguments;
 mod becoming;
 mod capture;
+mod cgroup;
 mod changes;
 mod channel;
 mod clock;
@@ -21,6 +22,7 @@ mod frame;
 mod glob;
 mod guard;
 mod lease;
+mod prune;
 mod role;
 mod runner;
 mod sample;

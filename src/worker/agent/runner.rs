@@ -74,6 +74,7 @@ impl<'a> Runner<'a> {
             command.current_dir(folder);
         }
         let child = command.spawn()?;
+        self.guard.adopt(child.id());
         let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), OOM_SCORE);
         Ok(child)
     }
@@ -92,9 +93,9 @@ impl Programs for Runner<'_> {
         let (mut stdout, mut stderr) = (Capture::default(), Capture::default());
         let mut take = |kind: Kind, data: &[u8]| {
             if kind == Kind::Stdout {
-                stdout.push(data)
+                stdout.push(data);
             } else {
-                stderr.push(data)
+                stderr.push(data);
             }
             if program.is_main {
                 self.sink.push(kind, clock::unix_ms(), data);

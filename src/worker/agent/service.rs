@@ -20,7 +20,7 @@ use super::folders::{Base, Durability, WorkerFolder, replace};
 use super::follow::{Follower, refusal};
 use super::step_folder::{Accepted, State, StepFolder};
 use super::user::Account;
-use super::{clock, glob, lease, sample, spool_reader};
+use super::{cgroup, clock, glob, lease, prune, sample, spool_reader};
 use crate::core::ids::StepKey;
 use crate::core::records::StepOrder;
 use crate::core::wire::agent_server::Agent;
@@ -108,6 +108,11 @@ impl Agent for Service {
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| !name.starts_with('.'))
             .collect();
+        let (base, worker) = (self.base.clone(), self.worker.clone());
+        tokio::task::spawn_blocking(move || {
+            prune::prune(&base, &worker);
+            cgroup::sweep();
+        });
         let own = Account::own().map(|account| account.name);
         Ok(Response::new(HelloReply {
             version: WIRE_VERSION,
@@ -218,7 +223,10 @@ fn cancel_step(step: &StepFolder, reason: &str) -> io::Result<()> {
     if matches!(step.state()?, State::Absent | State::Done(_) | State::Acked) {
         return Ok(());
     }
-    replace(&step.file("cancel"), reason.as_bytes(), Durability::Relaxed)?;
+    // The first reason counts.
+    if !step.file("cancel").exists() {
+        replace(&step.file("cancel"), reason.as_bytes(), Durability::Relaxed)?;
+    }
     // The number is its own as long as it holds the lock.
     if let Some(started) = step.started()?
         && started.pid > 1

@@ -107,12 +107,11 @@ impl Spool {
             }
             self.gap = 0;
         }
-        match self.write(Head { kind, time_ms, length: data.len() }, data) {
-            Ok(()) => self.full_since = None,
-            Err(_) => {
-                self.full_since = Some(Instant::now());
-                self.miss(data);
-            }
+        if self.write(Head { kind, time_ms, length: data.len() }, data).is_ok() {
+            self.full_since = None;
+        } else {
+            self.full_since = Some(Instant::now());
+            self.miss(data);
         }
     }
 

@@ -5,16 +5,19 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
-use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, TMPFS_MAGIC, XFS_SUPER_MAGIC, fstatfs};
+use nix::sys::statfs::fstatfs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::cgroup::Cgroup;
 use super::{clock, tree};
+use crate::core::ids::sha256_hex;
 use crate::core::records::{End, FORMAT_VERSION, StepOrder, StepOutcome};
 
 /// Bytes that are set aside for the outcome before the step starts.
@@ -31,6 +34,9 @@ pub struct Started {
     pub boot_id: String,
     /// Its supervisor.
     pub pid: u32,
+    /// Its programs' control group, where they have one.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
 }
 
 /// Where a step stands.
@@ -67,14 +73,21 @@ pub enum Accepted {
 /// The folder of one step.
 #[derive(Clone, Debug)]
 pub struct StepFolder {
-    /// Its path; its last part is the step's mark.
+    /// Its path.
     pub path: PathBuf,
 }
 
 impl StepFolder {
-    /// The step's mark: the name of its folder.
+    /// The step's mark on this machine: the name of its folder, and which worker's folder it is in.
     pub fn mark(&self) -> String {
-        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let place = sha256_hex(self.path.as_os_str().as_bytes());
+        format!("{name}-{}", &place[..8])
+    }
+
+    /// The folder of its worker.
+    pub fn worker(&self) -> &Path {
+        self.path.parent().and_then(Path::parent).unwrap_or(&self.path)
     }
 
     /// A file of the folder.
@@ -151,7 +164,12 @@ impl StepFolder {
     /// The mark of its beginning; a torn one is one too.
     pub fn started(&self) -> io::Result<Option<Started>> {
         Ok(read(&self.file("started"))?.map(|bytes| {
-            serde_json::from_slice(&bytes).unwrap_or(Started { v: FORMAT_VERSION, boot_id: String::new(), pid: 0 })
+            serde_json::from_slice(&bytes).unwrap_or(Started {
+                v: FORMAT_VERSION,
+                boot_id: String::new(),
+                pid: 0,
+                cgroup: None,
+            })
         }))
     }
 
@@ -178,13 +196,18 @@ impl StepFolder {
     /// Writes the mark of the beginning and sets room aside for the outcome. For a step that must not run twice it is
     /// durable before this returns: one barrier makes folder, order and mark durable together, and the master hears of
     /// nothing before it.
-    pub fn start(&self, durable: bool) -> io::Result<()> {
+    pub fn start(&self, durable: bool, cgroup: Option<&Cgroup>) -> io::Result<()> {
         let room =
             OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(self.file("result.new"))?;
         if fallocate(&room, FallocateFlags::empty(), 0, OUTCOME_ROOM as i64).is_err() {
             (&room).write_all(&[b' '; OUTCOME_ROOM])?;
         }
-        let started = Started { v: FORMAT_VERSION, boot_id: clock::boot_id(), pid: std::process::id() };
+        let started = Started {
+            v: FORMAT_VERSION,
+            boot_id: clock::boot_id(),
+            pid: std::process::id(),
+            cgroup: cgroup.map(|group| group.0.clone()),
+        };
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(self.file("started"))?;
         file.write_all(&serde_json::to_vec(&started)?)?;
         if durable {
@@ -195,9 +218,11 @@ impl StepFolder {
 
     /// On the usual file systems the sync of a new file commits the names that lead to it; elsewhere each is synced.
     fn sync(&self, file: &File) -> io::Result<()> {
-        const JOURNALS: [FsType; 3] = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC];
-        let kind = fstatfs(file)?.filesystem_type();
-        if kind == TMPFS_MAGIC {
+        // ext4, XFS, Btrfs.
+        const JOURNALS: [u64; 3] = [0xEF53, 0x5846_5342, 0x9123_683E];
+        const TMPFS: u64 = 0x0102_1994;
+        let kind = fstatfs(file)?.filesystem_type().0 as u64;
+        if kind == TMPFS {
             return Ok(());
         }
         file.sync_all()?;
@@ -234,7 +259,13 @@ impl StepFolder {
             return Ok(false);
         }
         let mark = self.mark();
-        tree::end(|| tree::marked(&mark), std::time::Duration::ZERO);
+        if let Some(group) = self.started()?.and_then(|started| started.cgroup).map(Cgroup) {
+            group.kill();
+            tree::end(|| tree::marked(&mark), std::time::Duration::ZERO);
+            group.remove();
+        } else {
+            tree::end(|| tree::marked(&mark), std::time::Duration::ZERO);
+        }
         let order = self.order()?;
         let attempts = fs::metadata(self.file("attempts")).map_or(0, |file| file.len() as usize) + 1;
         if !order.once && attempts < ATTEMPTS && !self.file("cancel").exists() {

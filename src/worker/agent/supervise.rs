@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use super::cgroup::Cgroup;
 use super::frame::Kind;
 use super::guard::Guard;
 use super::runner::{Held, Runner, Sink, listen};
@@ -51,18 +52,19 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
         return Ok(());
     }
     let order = step.order()?;
-    step.start(order.once)?;
+    let cgroup = Cgroup::new(&step.mark());
+    step.start(order.once, cgroup.as_ref())?;
     silence()?;
 
     let started = Instant::now();
-    let guard = Guard::new(Duration::from_millis(order.kill_grace_ms));
+    let guard = Guard::new(Duration::from_millis(order.kill_grace_ms), cgroup);
     let shared = Arc::new(Stopping { step: step.clone(), guard: Arc::clone(&guard), started });
     watch(Arc::clone(&shared), order.timeout_ms)?;
-    let kills_before = kernel_kills();
+    let kills_before = guard.memory_kills();
     let mut spool = Spool::new(&step.path, Limits::of_disk(&step.path));
     let ran = run_module(&order, &step, base, &mut spool, &guard);
 
-    let end = guard.finish().unwrap_or(if ran.killed && kernel_kills() > kills_before {
+    let end = guard.finish().unwrap_or(if ran.killed && guard.memory_kills() > kills_before {
         End::OutOfMemory
     } else {
         End::Completed
@@ -72,16 +74,18 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
     outcome.output_lost = spool.lost();
     step.finish(&outcome)?;
     drop(lock);
-    listen(ran.held)
+    let listened = listen(ran.held);
+    guard.let_go();
+    listened
 }
 
 fn run_module(order: &StepOrder, step: &StepFolder, base: &Path, spool: &mut Spool, guard: &Arc<Guard>) -> Ran {
     let home = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let environment = environment::of_login(&order.environment, &step.mark());
+    let environment = environment::of_login(&order.environment, step);
     let own = Account::own().map(|account| account.name);
     let ran = match &order.becomes {
         Some(other) if Some(&other.user) != own.as_ref() => {
-            becoming::run_as(order, &other.user, &home, base, &step.mark(), spool, guard)
+            becoming::run_as(order, &other.user, &home, base, step, spool, guard)
         }
         _ => run_here(order, home, &environment, spool, guard),
     };
@@ -158,7 +162,7 @@ fn watch(shared: Arc<Stopping>, timeout_ms: u64) -> io::Result<()> {
 
 fn wait_readable(ending: BorrowedFd<'_>, left: Option<Duration>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    const LONGEST: Duration = Duration::from_secs(3600);
+    const LONGEST: Duration = Duration::from_hours(1);
     let left = left.unwrap_or(LONGEST).min(LONGEST) + Duration::from_millis(1);
     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::NONE);
     poll(&mut [PollFd::new(ending, PollFlags::POLLIN)], timeout).is_ok_and(|ready| ready > 0)
@@ -197,10 +201,4 @@ fn wait_for_lock(step: &StepFolder) -> io::Result<Option<nix::fcntl::Flock<std::
 fn silence() -> io::Result<()> {
     let null = std::fs::OpenOptions::new().write(true).open("/dev/null")?;
     Ok(nix::unistd::dup2_stderr(null)?)
-}
-
-/// How often the kernel has ended a process for want of memory since boot.
-fn kernel_kills() -> u64 {
-    let text = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
 }

@@ -1,7 +1,7 @@
 //! Chance: `random` and `shuffle`. With a seed they give what Python gives; without one they ask the door.
 
 use crate::language::template::error::{Fault, Outcome, fail};
-use crate::language::template::filters::mersenne::Random;
+use crate::language::template::filters::mersenne::SeededRandom;
 use crate::language::template::filters::{Args, Filter, filter};
 use crate::language::template::machine::Machine;
 use crate::language::template::things::range_len;
@@ -15,7 +15,7 @@ pub(super) const TABLE: &[Filter] = &[
 
 /// Where numbers come from.
 enum Source<'m> {
-    Seeded(Random),
+    Seeded(SeededRandom),
     Door(&'m Machine),
 }
 
@@ -23,7 +23,7 @@ impl<'m> Source<'m> {
     fn new(machine: &'m Machine, seed: Option<&Val>) -> Self {
         match seed {
             None | Some(Val::None) => Self::Door(machine),
-            Some(seed) => Self::Seeded(Random::seeded(seed)),
+            Some(seed) => Self::Seeded(SeededRandom::seeded(seed)),
         }
     }
     fn below(&mut self, limit: u64) -> Outcome<u64> {

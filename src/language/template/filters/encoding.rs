@@ -69,33 +69,40 @@ fn digest(kind: &str, text: &str) -> Outcome<Val> {
 const SALT_LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./";
 
 fn password_hash(machine: &Machine, args: &Args) -> Outcome<Val> {
-    let kind = args.text(1, "sha512");
-    let (ident, usual_rounds) = match kind.as_str() {
-        "sha512" | "sha512_crypt" => ("6", 656_000),
-        "sha256" | "sha256_crypt" => ("5", 535_000),
-        other => fail!("the hash type '{other}' is not supported; use sha512 or sha256"),
-    };
     let salt = match args.some_text(2) {
         Some(salt) => salt,
         None => random_salt(machine, args.size(3, 16)?.min(16))?,
     };
+    let rounds = args.int(4)?.map(|rounds| usize::try_from(rounds).unwrap_or_default());
+    crypt(&args.value().to_string(), &args.text(1, "sha512"), &salt, rounds).map(Val::text).map_err(Fault::new)
+}
+
+/// Hashes a password as the filter `password_hash` does, with the usual number of rounds.
+pub fn hash_password(secret: &str, kind: &str, salt: &str) -> Result<String, String> {
+    crypt(secret, kind, salt, None)
+}
+
+fn crypt(secret: &str, kind: &str, salt: &str, rounds: Option<usize>) -> Result<String, String> {
+    let (ident, usual) = match kind {
+        "sha512" | "sha512_crypt" => ("6", 656_000),
+        "sha256" | "sha256_crypt" => ("5", 535_000),
+        other => return Err(format!("the hash type '{other}' is not supported; use sha512 or sha256")),
+    };
     if salt.is_empty() || salt.len() > 16 || !salt.bytes().all(|c| SALT_LETTERS.contains(&c)) {
-        fail!("the salt must have 1 to 16 letters, digits, dots or slashes");
+        return Err("the salt must have 1 to 16 letters, digits, dots or slashes".to_owned());
     }
-    let rounds = args.size(4, usual_rounds)?;
-    let secret = args.value().to_string();
+    let rounds = rounds.unwrap_or(usual);
+    let (secret, plain_salt) = (secret.as_bytes(), salt.as_bytes());
     let hashed = if ident == "6" {
-        sha_crypt::Sha512Params::new(rounds)
-            .and_then(|params| sha_crypt::sha512_crypt_b64(secret.as_bytes(), salt.as_bytes(), &params))
+        sha_crypt::Sha512Params::new(rounds).and_then(|params| sha_crypt::sha512_crypt_b64(secret, plain_salt, &params))
     } else {
-        sha_crypt::Sha256Params::new(rounds)
-            .and_then(|params| sha_crypt::sha256_crypt_b64(secret.as_bytes(), salt.as_bytes(), &params))
+        sha_crypt::Sha256Params::new(rounds).and_then(|params| sha_crypt::sha256_crypt_b64(secret, plain_salt, &params))
     };
     match hashed {
         // 5000 is what no number means.
-        Ok(hashed) if rounds == 5000 => Ok(Val::text(format!("${ident}${salt}${hashed}"))),
-        Ok(hashed) => Ok(Val::text(format!("${ident}$rounds={rounds}${salt}${hashed}"))),
-        Err(error) => fail!("the password cannot be hashed: {error:?}"),
+        Ok(hashed) if rounds == 5000 => Ok(format!("${ident}${salt}${hashed}")),
+        Ok(hashed) => Ok(format!("${ident}$rounds={rounds}${salt}${hashed}")),
+        Err(error) => Err(format!("the password cannot be hashed: {error:?}")),
     }
 }
 

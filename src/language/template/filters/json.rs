@@ -173,9 +173,25 @@ fn string(out: &mut String, text: &str, ascii: bool) {
     out.push('"');
 }
 
+/// Python's jmespath still takes `` `text` `` without quotes inside for a text.
+fn literals(expression: &str) -> String {
+    let parts: Vec<&str> = expression.split('`').collect();
+    let mut out = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        if at % 2 == 0 {
+            out.push_str(part);
+        } else if serde_json::from_str::<Value>(part).is_ok() || at + 1 == parts.len() {
+            let _ = write!(out, "`{part}`");
+        } else {
+            let _ = write!(out, "'{}'", part.replace('\'', "\\'"));
+        }
+    }
+    out
+}
+
 fn query(_: &Machine, args: &Args) -> Outcome<Val> {
     let expression = args.needed(1, "expr")?.to_string();
-    let compiled = match jmespath::compile(&expression) {
+    let compiled = match jmespath::compile(&literals(&expression)) {
         Ok(compiled) => compiled,
         Err(error) => fail!("JMESPathError in json_query filter plugin: {error}"),
     };

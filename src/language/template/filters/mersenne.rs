@@ -7,22 +7,24 @@ use crate::language::template::val::Val;
 const SIZE: usize = 624;
 
 /// A seeded generator.
-pub(super) struct Random {
+pub struct SeededRandom {
     state: Vec<u32>,
     index: usize,
 }
 
-impl Random {
+impl SeededRandom {
+    /// Seeded with a text.
+    pub fn new(seed: &str) -> Self {
+        let mut bytes = seed.as_bytes().to_vec();
+        bytes.extend(Sha512::digest(seed));
+        Self::from_bytes(&bytes)
+    }
+
     /// Seeded with a text or a number.
-    pub fn seeded(seed: &Val) -> Self {
+    pub(in crate::language::template) fn seeded(seed: &Val) -> Self {
         match seed.as_int() {
             Some(number) => Self::from_bytes(&number.unsigned_abs().to_be_bytes()),
-            None => {
-                let text = seed.to_string();
-                let mut bytes = text.as_bytes().to_vec();
-                bytes.extend(Sha512::digest(&text));
-                Self::from_bytes(&bytes)
-            }
+            None => Self::new(&seed.to_string()),
         }
     }
 

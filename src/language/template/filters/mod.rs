@@ -30,6 +30,9 @@ use crate::language::template::expr::{Given, or_marker};
 use crate::language::template::machine::Machine;
 use crate::language::template::val::Val;
 
+pub use encoding::hash_password;
+pub use mersenne::SeededRandom;
+
 pub(super) use args::{Args, bind};
 pub(super) use choose::attribute_path;
 

@@ -42,13 +42,7 @@ pub(super) fn emit(value: &Val, style: &Style) -> Outcome<String> {
         emitter.put("--- ");
     }
     emitter.node(value, 0, Place::Root, false, 0)?;
-    let text = emitter.out;
-    if matches!(value, Val::Dict(_) | Val::List(_) | Val::Tuple(_)) {
-        return Ok(text + "\n");
-    }
-    // A document that is one plain scalar ends with a marker.
-    let open = !text.ends_with(['"', '\'']);
-    Ok(if open { text + "\n...\n" } else { text + "\n" })
+    Ok(emitter.out + "\n")
 }
 
 struct Emitter<'a> {
@@ -93,7 +87,7 @@ impl Emitter<'_> {
                 }
                 let simple = pairs.iter().all(|(_, value)| scalar(value));
                 if in_flow || pairs.is_empty() || self.flows(simple) {
-                    return self.flow_map(&pairs, indent, depth);
+                    return self.flow_map(&pairs, self.inside(indent, place), depth);
                 }
                 self.block_map(&pairs, indent, place, depth)
             }
@@ -108,14 +102,13 @@ impl Emitter<'_> {
                     Val::Float(value) => yaml_float(*value),
                     other => other.to_string(),
                 };
-                self.fit(&text, indent, in_flow);
                 self.put(&text);
                 Ok(())
             }
             other => {
                 let items: Vec<Val> = other.iterate()?.into_iter().filter(|item| !matches!(item, Val::Omit)).collect();
                 if in_flow || items.is_empty() || self.flows(items.iter().all(scalar)) {
-                    return self.flow_list(&items, indent, depth);
+                    return self.flow_list(&items, self.inside(indent, place), depth);
                 }
                 self.block_list(&items, indent, place, depth)
             }
@@ -209,13 +202,15 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Nothing: plain scalars of other types are short and never broken.
-    fn fit(&mut self, _text: &str, _indent: usize, _in_flow: bool) {}
+    /// What stands alone is continued with one indentation.
+    fn inside(&self, indent: usize, place: Place) -> usize {
+        if place == Place::Root { self.style.indent } else { indent }
+    }
 
     fn text(&mut self, text: &str, indent: usize, place: Place, in_flow: bool) {
         let analysis = Analysis::of(text);
         let key = place == Place::Key;
-        let indent = if place == Place::Root { 0 } else { indent };
+        let indent = self.inside(indent, place);
         let plain = if in_flow { analysis.flow_plain } else { analysis.block_plain };
         if plain && !(text.is_empty() || analysis.multiline) && resolve(text) == Plain::Text && !is_date(text) {
             self.folded(text, indent, !key);
@@ -318,8 +313,7 @@ impl Emitter<'_> {
 
 fn scalar(value: &Val) -> bool {
     match value {
-        Val::Dict(pairs) => pairs.borrow().is_empty() && false,
-        Val::List(_) | Val::Tuple(_) => false,
+        Val::Dict(_) | Val::List(_) | Val::Tuple(_) => false,
         Val::Thing(thing) => thing.iterate().is_none(),
         _ => true,
     }

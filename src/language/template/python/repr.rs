@@ -61,7 +61,7 @@ fn write(out: &mut String, value: &Val, depth: usize) -> fmt::Result {
             }
             out.write_char('}')
         }
-        Val::Omit => out.write_str("<<Omit>>"),
+        Val::Omit => Ok(()),
         Val::Thing(thing) => out.write_str(&thing.text()),
     }
 }

@@ -3,6 +3,12 @@
 //! One file per feature. A scenario asserts standard output, standard error and exit code, and in the end that nothing is
 //! left: no process that belongs to it, no worker's HOME.
 
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "small texts, made once; the short form reads better"
+)]
+
 #[path = "e2e/ended.rs"]
 mod ended;
 #[path = "e2e/going.rs"]

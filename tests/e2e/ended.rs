@@ -45,7 +45,7 @@ impl Ended {
         self
     }
     /// Asserts that no stream holds a text.
-    pub fn is_silent_about(self, text: &str) -> Self {
+    pub fn never_says(self, text: &str) -> Self {
         assert!(
             !self.stdout.contains(text) && !self.stderr.contains(text),
             "something says {text:?}\n{}",

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use minijinja::machinery::parse_expr;
 use serde_json::{Map, Value};
 
 use crate::language::template::error::{Fault, Outcome, fail};
+use crate::language::template::expr::path;
 use crate::language::template::interp::{self, Text};
-use crate::language::template::machine::{Machine, Memo};
+use crate::language::template::machine::{Machine, Memo, Step};
 use crate::language::template::source::{FileOptions, is_template};
 use crate::language::template::val::Val;
 use crate::language::template::{Doors, OMIT, Scope, TemplateError};
@@ -154,12 +156,29 @@ fn conditional(machine: &Machine, condition: &Value) -> Outcome<Val> {
         Val::Str(expression) if expression.trim().is_empty() => {
             fail!("Empty conditional expressions are not allowed.")
         }
+        // Only what an author wrote may be code: output of a host that lands here must not be.
+        Val::Str(expression) if !wrote(machine, text, &expression) => {
+            fail!("Encountered untrusted template or expression.")
+        }
         Val::Str(expression) => {
             interp::evaluate(machine, expression.trim()).map_err(|fault| Fault { range: None, ..fault })
         }
         Val::None => fail!("Empty conditional expressions are not allowed."),
         other => Ok(other),
     }
+}
+
+/// Whether a template names a variable whose value an author wrote as just this text.
+fn wrote(machine: &Machine, template: &str, found: &str) -> bool {
+    let inner = template.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let Some(parsed) = inner.and_then(|inner| parse_expr(inner).ok()) else { return false };
+    let Some((name, steps)) = path(&parsed) else { return false };
+    let Some(var) = machine.scope.get(name).filter(|var| var.template) else { return false };
+    let written = steps.iter().try_fold(&var.value, |value, step| match step {
+        Step::Attr(key) | Step::Key(key) => value.get(key),
+        Step::Index(index) => usize::try_from(*index).ok().and_then(|index| value.get(index)),
+    });
+    written.and_then(Value::as_str) == Some(found)
 }
 
 fn is_omitted(value: &Value) -> bool {

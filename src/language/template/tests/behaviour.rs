@@ -32,6 +32,21 @@ fn data_is_never_a_template() {
 }
 
 #[test]
+fn output_of_a_host_cannot_become_a_condition() {
+    let world = World {
+        vars: json!({"cond": "1 == 1", "conds": ["n == 2"], "n": 2, "late": "{{ out }}"}).as_object().unwrap().clone(),
+        data: json!({"out": "1 == 1"}).as_object().unwrap().clone(),
+        ..World::default()
+    };
+    let templar = Templar::new(Arc::new(world), Arc::new(Counting::default()));
+    assert_eq!(templar.condition(&json!("{{ cond }}")), Ok(true));
+    assert_eq!(templar.condition(&json!("{{ conds[0] }}")), Ok(true));
+    for text in ["{{ out }}", "{{ late }}", "{{ n }} == {{ n }}"] {
+        assert!(templar.condition(&json!(text)).unwrap_err().message.contains("untrusted"), "{text}");
+    }
+}
+
+#[test]
 fn hostvars_are_seen_as_each_host_sees_them() {
     let hosts = json!({
         "a": {"ip": "10.0.0.1", "url": "http://{{ ip }}/", "loop": "{{ hostvars['b'].loop }}"},

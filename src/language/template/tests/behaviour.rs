@@ -152,6 +152,21 @@ fn nothing_runs_without_end() {
 }
 
 #[test]
+fn long_chains_of_variables_fit_the_stack() {
+    let mut vars = Map::new();
+    vars.insert("v0".to_owned(), json!("end"));
+    for number in 1..200 {
+        let inner = format!("v{} | default('x')", number - 1);
+        let wrapped = format!("{}{inner}{}", "((".repeat(8), "))".repeat(8));
+        vars.insert(format!("v{number}"), json!({"k": [format!("{{{{ {wrapped} }}}}")]}));
+    }
+    let templar = templar(Value::Object(vars));
+    let shown = templar.string("{{ v40 }}").unwrap();
+    assert!(shown.contains("end"), "{shown}");
+    assert!(templar.text("{{ v199 }}").unwrap_err().message.contains("recursive loop"));
+}
+
+#[test]
 fn failures_point_into_the_text() {
     let templar = templar(json!({"s": "x"}));
     let at = |text: &'static str| templar.text(text).unwrap_err().range.map(|range| &text[range]);

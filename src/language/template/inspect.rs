@@ -78,7 +78,7 @@ pub struct Unknown {
     pub sort: Sort,
     /// The name.
     pub name: String,
-    /// Byte range of the expression that uses it.
+    /// Byte range of the name, for a lookup of the whole call.
     pub range: Range<usize>,
     /// The closest known name.
     pub suggestion: Option<String>,
@@ -174,7 +174,9 @@ impl Walker {
     }
 
     fn body(&mut self, body: &[ast::Stmt<'_>]) {
-        body.iter().for_each(|stmt| self.stmt(stmt));
+        for stmt in body {
+            self.stmt(stmt);
+        }
     }
 
     fn stmt(&mut self, stmt: &ast::Stmt<'_>) {
@@ -254,7 +256,9 @@ impl Walker {
         def.defaults.iter().for_each(|default| self.expr(default));
         self.scoped(|inner| {
             def.args.iter().for_each(|arg| inner.bind(arg));
-            ["caller", "varargs", "kwargs"].iter().for_each(|name| inner.bind_name(name));
+            for name in ["caller", "varargs", "kwargs"] {
+                inner.bind_name(name);
+            }
             inner.body(&def.body);
         });
     }
@@ -292,7 +296,7 @@ impl Walker {
                     self.expr(inner);
                 }
                 if !filters::known(filter.name) {
-                    self.unknown(Sort::Filter, filter.name, range_of(expr));
+                    self.unknown(Sort::Filter, filter.name, name_at(expr, filter.name));
                 }
                 self.args(&filter.args);
             }
@@ -301,7 +305,7 @@ impl Walker {
                     self.guard(&test.expr);
                 }
                 if !predicates::known(test.name) {
-                    self.unknown(Sort::Test, test.name, range_of(expr));
+                    self.unknown(Sort::Test, test.name, name_at(expr, test.name));
                 }
                 self.expr(&test.expr);
                 self.args(&test.args);
@@ -393,4 +397,10 @@ impl Walker {
         let suggestion = did_you_mean(filters::short(name), sort.known()).map(str::to_owned);
         self.found.unknown.push(Unknown { sort, name: name.to_owned(), range, suggestion });
     }
+}
+
+/// The parser begins the place of a filter or test at its name.
+fn name_at(expr: &ast::Expr<'_>, name: &str) -> Range<usize> {
+    let start = range_of(expr).start;
+    start..start + name.len()
 }

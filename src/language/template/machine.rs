@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -189,15 +190,14 @@ impl Machine {
     /// A variable of another host, as that host sees it.
     pub fn host_variable(&self, host: &str, name: &str) -> Outcome<Val> {
         let known = self.hosts.borrow().get(host).cloned();
-        let machine = match known {
-            Some(machine) => machine,
-            None => {
-                let Some(scope) = self.scope.host(host) else { return Ok(access::no_attribute("HostVars", host)) };
-                let machine = Rc::new(Self::new(scope, self.doors.clone(), Memo::default()));
-                machine.depth.set(self.depth.get() + 1);
-                self.hosts.borrow_mut().insert(host.to_owned(), machine.clone());
-                machine
-            }
+        let machine = if let Some(machine) = known {
+            machine
+        } else {
+            let Some(scope) = self.scope.host(host) else { return Ok(access::no_attribute("HostVars", host)) };
+            let machine = Rc::new(Self::new(scope, self.doors.clone(), Memo::default()));
+            machine.depth.set(self.depth.get() + 1);
+            self.hosts.borrow_mut().insert(host.to_owned(), machine.clone());
+            machine
         };
         if machine.depth.get() >= MAX_DEPTH {
             return Err(Fault::new("recursive loop detected in template"));
@@ -228,7 +228,9 @@ fn path_text(name: &str, steps: &[Step<'_>]) -> String {
                 path.push('.');
                 path.push_str(name);
             }
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            Step::Index(index) => {
+                let _ = write!(path, "[{index}]");
+            }
         }
     }
     path

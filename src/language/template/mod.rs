@@ -1,6 +1,8 @@
 //! Jinja2 as Ansible uses it: native values, Ansible's filters and tests, undefined exactly as there, variables rendered
 //! when they are read.
 
+#![expect(clippy::mutable_key_type, reason = "only values that cannot change become keys, as in Python")]
+
 mod access;
 mod calls;
 mod error;
@@ -27,7 +29,7 @@ use crate::core::values::Var;
 
 pub use filters::{SeededRandom, hash_password};
 pub use inspect::{Inspection, Kind, Sort, Unknown, Variable, inspect};
-pub use source::{FileOptions, is_template};
+pub use source::{FileOptions, Includes, is_template};
 pub use templar::Templar;
 
 /// What `omit` renders to where nothing can leave it out: the whole value.

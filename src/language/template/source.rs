@@ -30,8 +30,11 @@ pub struct FileOptions {
     /// See `line_statement`.
     pub line_comment: Option<String>,
     /// Finds the text of an `{% include %}`; without it an include is refused.
-    pub includes: Option<Arc<dyn Fn(&str) -> Option<String> + Send + Sync>>,
+    pub includes: Option<Includes>,
 }
+
+/// Finds the text of a template by its name.
+pub type Includes = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 impl Default for FileOptions {
     fn default() -> Self {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use minijinja::machinery::parse_expr;
 use serde_json::{Map, Value};
 
 use crate::language::template::error::{Fault, Outcome, fail};
+use crate::language::template::expr::path;
 use crate::language::template::interp::{self, Text};
-use crate::language::template::machine::{Machine, Memo};
+use crate::language::template::machine::{Machine, Memo, Step};
 use crate::language::template::source::{FileOptions, is_template};
 use crate::language::template::val::Val;
 use crate::language::template::{Doors, OMIT, Scope, TemplateError};
@@ -29,12 +31,12 @@ impl Templar {
     /// Renders a written value through and through. What renders to `omit` leaves the list or mapping that it stands in;
     /// a whole value that is omitted comes back as the text [`OMIT`].
     pub fn value(&self, value: &Value) -> Result<Value, TemplateError> {
-        Ok(self.render(&self.machine(), value)?)
+        Ok(render(&self.machine(), value)?)
     }
 
     /// Renders a text to its native value: `"{{ e }}"` alone keeps its type. Text without a template stays as it is.
     pub fn text(&self, text: &str) -> Result<Value, TemplateError> {
-        Ok(self.native(&self.machine(), text)?)
+        Ok(native(&self.machine(), text)?)
     }
 
     /// Renders a text to text; nothing is the empty text.
@@ -56,7 +58,7 @@ impl Templar {
             }
             _ => fault,
         };
-        let result = self.conditional(&machine, condition).map_err(explain)?;
+        let result = conditional(&machine, condition).map_err(explain)?;
         match result.present().map_err(explain)? {
             Val::Bool(result) => Ok(*result),
             other => {
@@ -103,63 +105,80 @@ impl Templar {
     fn machine(&self) -> Machine {
         Machine::new(self.scope.clone(), self.doors.clone(), self.memo.clone())
     }
+}
 
-    fn native(&self, machine: &Machine, text: &str) -> Outcome<Value> {
-        if !is_template(text) {
-            return Ok(Value::String(text.to_owned()));
-        }
-        interp::render(machine, &Text::written(text))?.to_json()
+fn native(machine: &Machine, text: &str) -> Outcome<Value> {
+    if !is_template(text) {
+        return Ok(Value::String(text.to_owned()));
     }
+    interp::render(machine, &Text::written(text))?.to_json()
+}
 
-    fn render(&self, machine: &Machine, value: &Value) -> Outcome<Value> {
-        Ok(match value {
-            Value::String(text) => self.native(machine, text)?,
-            Value::Array(items) => {
-                let mut rendered = Vec::with_capacity(items.len());
-                for item in items {
-                    let item = self.render(machine, item)?;
-                    if !is_omitted(&item) {
-                        rendered.push(item);
-                    }
+fn render(machine: &Machine, value: &Value) -> Outcome<Value> {
+    Ok(match value {
+        Value::String(text) => native(machine, text)?,
+        Value::Array(items) => {
+            let mut rendered = Vec::with_capacity(items.len());
+            for item in items {
+                let item = render(machine, item)?;
+                if !is_omitted(&item) {
+                    rendered.push(item);
                 }
-                Value::Array(rendered)
             }
-            Value::Object(pairs) => {
-                let mut rendered = Map::new();
-                for (key, item) in pairs {
-                    let item = self.render(machine, item)?;
-                    if !is_omitted(&item) {
-                        rendered.insert(key.clone(), item);
-                    }
+            Value::Array(rendered)
+        }
+        Value::Object(pairs) => {
+            let mut rendered = Map::new();
+            for (key, item) in pairs {
+                let item = render(machine, item)?;
+                if !is_omitted(&item) {
+                    rendered.insert(key.clone(), item);
                 }
-                Value::Object(rendered)
             }
-            other => other.clone(),
-        })
-    }
+            Value::Object(rendered)
+        }
+        other => other.clone(),
+    })
+}
 
-    fn conditional(&self, machine: &Machine, condition: &Value) -> Outcome<Val> {
-        let text = match condition {
-            Value::Bool(value) => return Ok(Val::Bool(*value)),
-            Value::String(text) if !text.trim().is_empty() => text.trim(),
-            Value::Null | Value::String(_) => fail!("Empty conditional expressions are not allowed."),
-            _ => fail!("Conditional expressions must be strings."),
-        };
-        if !whole_template(text) {
-            return interp::evaluate(machine, text);
-        }
-        // A conditional that is a template is rendered; text that comes out of it is the expression.
-        match interp::render(machine, &Text::written(text))? {
-            Val::Str(expression) if expression.trim().is_empty() => {
-                fail!("Empty conditional expressions are not allowed.")
-            }
-            Val::Str(expression) => {
-                interp::evaluate(machine, expression.trim()).map_err(|fault| Fault { range: None, ..fault })
-            }
-            Val::None => fail!("Empty conditional expressions are not allowed."),
-            other => Ok(other),
-        }
+fn conditional(machine: &Machine, condition: &Value) -> Outcome<Val> {
+    let text = match condition {
+        Value::Bool(value) => return Ok(Val::Bool(*value)),
+        Value::String(text) if !text.trim().is_empty() => text.trim(),
+        Value::Null | Value::String(_) => fail!("Empty conditional expressions are not allowed."),
+        _ => fail!("Conditional expressions must be strings."),
+    };
+    if !whole_template(text) {
+        return interp::evaluate(machine, text);
     }
+    // A conditional that is a template is rendered; text that comes out of it is the expression.
+    match interp::render(machine, &Text::written(text))? {
+        Val::Str(expression) if expression.trim().is_empty() => {
+            fail!("Empty conditional expressions are not allowed.")
+        }
+        // Only what an author wrote may be code: output of a host that lands here must not be.
+        Val::Str(expression) if !wrote(machine, text, &expression) => {
+            fail!("Encountered untrusted template or expression.")
+        }
+        Val::Str(expression) => {
+            interp::evaluate(machine, expression.trim()).map_err(|fault| Fault { range: None, ..fault })
+        }
+        Val::None => fail!("Empty conditional expressions are not allowed."),
+        other => Ok(other),
+    }
+}
+
+/// Whether a template names a variable whose value an author wrote as just this text.
+fn wrote(machine: &Machine, template: &str, found: &str) -> bool {
+    let inner = template.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let Some(parsed) = inner.and_then(|inner| parse_expr(inner).ok()) else { return false };
+    let Some((name, steps)) = path(&parsed) else { return false };
+    let Some(var) = machine.scope.get(name).filter(|var| var.template) else { return false };
+    let written = steps.iter().try_fold(&var.value, |value, step| match step {
+        Step::Attr(key) | Step::Key(key) => value.get(key),
+        Step::Index(index) => usize::try_from(*index).ok().and_then(|index| value.get(index)),
+    });
+    written.and_then(Value::as_str) == Some(found)
 }
 
 fn is_omitted(value: &Value) -> bool {

@@ -77,6 +77,7 @@ fn integer(negative: bool, body: &str) -> Option<Plain> {
 }
 
 /// `12:30` is 750. The outer none means "not of this form", the inner one "too big".
+#[expect(clippy::option_option, reason = "the two kinds of none are told apart by one caller only")]
 fn sexagesimal(first: &str, rest: &str) -> Option<Option<i128>> {
     if !first.chars().all(|c| c == '_' || c.is_ascii_digit()) {
         return None;

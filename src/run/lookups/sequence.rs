@@ -70,7 +70,7 @@ fn short(term: &str, wanted: &mut Wanted) -> Result<bool, String> {
         wanted.stride = number(stride)?;
     }
     if let Some(format) = format {
-        wanted.format = format.to_owned();
+        format.clone_into(&mut wanted.format);
     }
     Ok(true)
 }
@@ -82,7 +82,7 @@ impl Wanted {
             "end" => self.end = Some(number(value)?),
             "count" => self.count = Some(number(value)?),
             "stride" => self.stride = number(value)?,
-            "format" => self.format = value.to_owned(),
+            "format" => value.clone_into(&mut self.format),
             other => return Err(format!("unrecognized arguments to with_sequence: {other}")),
         }
         Ok(())

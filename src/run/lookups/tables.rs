@@ -75,7 +75,7 @@ pub(super) fn ini(lookups: &Lookups, question: &Question<'_>) -> Result<Vec<Valu
         match value(&text, section.as_deref(), &key) {
             Some(value) => found.push(Value::String(value)),
             None => {
-                found.push(question.options.get("default").cloned().unwrap_or_else(|| Value::String(String::new())))
+                found.push(question.options.get("default").cloned().unwrap_or_else(|| Value::String(String::new())));
             }
         }
     }

@@ -31,7 +31,7 @@ impl<'m> Source<'m> {
             Self::Seeded(random) => Ok(random.below(limit)),
             Self::Door(machine) => {
                 let bits = machine.doors.random().map_err(Fault::new)?;
-                Ok((u128::from(bits) * u128::from(limit) >> 64) as u64)
+                Ok(((u128::from(bits) * u128::from(limit)) >> 64) as u64)
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Encodings and digests: base64, URLs, hashes, passwords, UUIDs.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sha1::Digest as _;
@@ -49,7 +51,7 @@ fn b64decode(_: &Machine, args: &Args) -> Outcome<Val> {
 fn hex(bytes: impl AsRef<[u8]>) -> Val {
     let mut out = String::new();
     for byte in bytes.as_ref() {
-        out.push_str(&format!("{byte:02x}"));
+        let _ = write!(out, "{byte:02x}");
     }
     Val::text(out)
 }
@@ -145,7 +147,7 @@ fn quoted(text: &str, safe: &str) -> String {
         if c.is_ascii_alphanumeric() || "_.-~".contains(c) || safe.contains(c) {
             out.push(c);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -1,6 +1,8 @@
 //! Filters: Jinja's, Ansible's, and the most used ones of the collections. Each file holds one theme; all are found
 //! through one table.
 
+#![expect(clippy::unnecessary_wraps, reason = "all filters have one signature")]
+
 mod args;
 mod chance;
 mod choose;
@@ -21,6 +23,7 @@ mod text_layout;
 mod types;
 mod yaml;
 mod yaml_emit;
+mod yaml_scalar;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -39,13 +39,14 @@ impl Net {
         let width = if address.is_ipv4() { 32 } else { 128 };
         let length = match prefix {
             None => width,
-            Some(text) => match text.parse::<u32>() {
-                Ok(prefix) => prefix,
-                Err(_) => {
+            Some(text) => {
+                if let Ok(prefix) = text.parse::<u32>() {
+                    prefix
+                } else {
                     let mask = u32::from(text.parse::<std::net::Ipv4Addr>().ok()?);
                     mask.leading_ones().eq(&mask.count_ones()).then(|| mask.leading_ones())?
                 }
-            },
+            }
         };
         (length <= width).then_some(Self { address, prefix: length, explicit: prefix.is_some() })
     }
@@ -112,11 +113,9 @@ fn one(value: &Val, query: &Val, v4: Option<bool>) -> Outcome<Val> {
     }
     let usable = net.host_bits() > 1;
     Ok(match query.to_string().as_str() {
-        "" => value.clone(),
-        "address" | "ip" if net.is_network() => return no,
+        "address" | "ip" | "host" if net.is_network() => return no,
         "address" | "ip" => Val::text(net.show(net.number())),
         "bool" => Val::Bool(true),
-        "host" if net.is_network() => return no,
         "host" | "host/prefix" | "hostnet" | "router" | "address/prefix" | "gateway" => with_prefix(net.number()),
         "network" | "network_id" => Val::text(net.show(net.network())),
         "net" if net.number() != net.network() => return no,
@@ -135,6 +134,7 @@ fn one(value: &Val, query: &Val, v4: Option<bool>) -> Outcome<Val> {
         "version" => Val::Int(if net.address.is_ipv4() { 4 } else { 6 }),
         "type" => Val::text(if net.is_network() { "network" } else { "address" }),
         "wrap" => Val::text(wrap(&value.to_string())),
+        "" => value.clone(),
         "private" if is_private(net.address) => value.clone(),
         "public" if !is_private(net.address) => value.clone(),
         "loopback" | "lo" if net.address.is_loopback() => value.clone(),

@@ -94,7 +94,7 @@ fn comment(_: &Machine, args: &Args) -> Outcome<Val> {
     let part = |name: &str, usual: &str| args.named(name).map_or_else(|| usual.to_owned(), ToString::to_string);
     let count = |name: &str| {
         let count = args.named(name).map_or(Some(1), Val::as_int);
-        count.map(|count| count.clamp(0, 1000) as usize).unwrap_or(1)
+        count.map_or(1, |count| count.clamp(0, 1000) as usize)
     };
     let decoration = part("decoration", decoration);
     let around = decoration.trim_end().to_owned();
@@ -103,7 +103,8 @@ fn comment(_: &Machine, args: &Args) -> Outcome<Val> {
     let (prefix, postfix) = (part("prefix", &around), part("postfix", &around));
     let mut out = String::new();
     if !beginning.is_empty() {
-        out.push_str(&format!("{beginning}{newline}"));
+        out.push_str(&beginning);
+        out.push_str(&newline);
     }
     if !prefix.is_empty() {
         let line = if prefix == newline { newline.clone() } else { format!("{prefix}{newline}") };
@@ -114,7 +115,8 @@ fn comment(_: &Machine, args: &Args) -> Outcome<Val> {
     out.push_str(&body.replace(&format!("{decoration}{newline}"), &format!("{around}{newline}")));
     out.push_str(&format!("{newline}{postfix}").repeat(count("postfix_count")));
     if !end.is_empty() {
-        out.push_str(&format!("{newline}{end}"));
+        out.push_str(&newline);
+        out.push_str(&end);
     }
     Ok(Val::text(out))
 }

@@ -72,10 +72,10 @@ fn documents(text: &str) -> Vec<String> {
         let word = line.trim_end();
         if word == "---" || line.starts_with("--- ") {
             all.push(line[3..].trim_start_matches(' ').to_owned());
-        } else if word != "..." {
-            if let Some(last) = all.last_mut() {
-                last.push_str(line);
-            }
+        } else if word != "..."
+            && let Some(last) = all.last_mut()
+        {
+            last.push_str(line);
         }
     }
     if all.len() > 1 && all[0].lines().all(|line| line.trim().is_empty() || line.starts_with(['#', '%'])) {

@@ -73,8 +73,11 @@ pub(in crate::language::template) fn loose_order(left: &str, right: &str) -> Ord
     loose_compare(left, right).unwrap_or_else(|_| left.cmp(right))
 }
 
+/// Three numbers, and a letter with a number for what comes before a release.
+type Strict = (Vec<u64>, Option<(char, u64)>);
+
 /// `1.2`, `1.2.3`, `1.2a1`
-fn strict(text: &str) -> Outcome<(Vec<u64>, Option<(char, u64)>)> {
+fn strict(text: &str) -> Outcome<Strict> {
     let bad = || format!("Version comparison failed: invalid version number '{text}'");
     let at = text.find(['a', 'b']);
     let (numbers, pre) = at.map_or((text, None), |at| (&text[..at], Some(&text[at..])));

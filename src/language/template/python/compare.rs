@@ -23,7 +23,8 @@ pub(in crate::language::template) fn equal(left: &Val, right: &Val) -> bool {
         _ => match (left.as_int(), right.as_int()) {
             (Some(a), Some(b)) => a == b,
             _ => match (left.as_float(), right.as_float()) {
-                (Some(a), Some(b)) => a == b,
+                // Python compares floats exactly.
+                (Some(a), Some(b)) => a.partial_cmp(&b) == Some(Ordering::Equal),
                 _ => false,
             },
         },
@@ -34,7 +35,9 @@ fn same(left: &Thing, right: &Thing) -> bool {
     match (left, right) {
         (Thing::Date(a), Thing::Date(b)) => a == b,
         (Thing::Delta(a), Thing::Delta(b)) => a == b,
-        (Thing::Range(a, b, c), Thing::Range(d, e, f)) => (a, b, c) == (d, e, f),
+        (Thing::Range(start, stop, step), Thing::Range(other, end, stride)) => {
+            (start, stop, step) == (other, end, stride)
+        }
         _ => false,
     }
 }

@@ -32,6 +32,21 @@ fn data_is_never_a_template() {
 }
 
 #[test]
+fn output_of_a_host_cannot_become_a_condition() {
+    let world = World {
+        vars: json!({"cond": "1 == 1", "conds": ["n == 2"], "n": 2, "late": "{{ out }}"}).as_object().unwrap().clone(),
+        data: json!({"out": "1 == 1"}).as_object().unwrap().clone(),
+        ..World::default()
+    };
+    let templar = Templar::new(Arc::new(world), Arc::new(Counting::default()));
+    assert_eq!(templar.condition(&json!("{{ cond }}")), Ok(true));
+    assert_eq!(templar.condition(&json!("{{ conds[0] }}")), Ok(true));
+    for text in ["{{ out }}", "{{ late }}", "{{ n }} == {{ n }}"] {
+        assert!(templar.condition(&json!(text)).unwrap_err().message.contains("untrusted"), "{text}");
+    }
+}
+
+#[test]
 fn hostvars_are_seen_as_each_host_sees_them() {
     let hosts = json!({
         "a": {"ip": "10.0.0.1", "url": "http://{{ ip }}/", "loop": "{{ hostvars['b'].loop }}"},
@@ -137,12 +152,27 @@ fn nothing_runs_without_end() {
 }
 
 #[test]
+fn long_chains_of_variables_fit_the_stack() {
+    let mut vars = Map::new();
+    vars.insert("v0".to_owned(), json!("end"));
+    for number in 1..200 {
+        let inner = format!("v{} | default('x')", number - 1);
+        let wrapped = format!("{}{inner}{}", "((".repeat(8), "))".repeat(8));
+        vars.insert(format!("v{number}"), json!({"k": [format!("{{{{ {wrapped} }}}}")]}));
+    }
+    let templar = templar(Value::Object(vars));
+    let shown = templar.string("{{ v40 }}").unwrap();
+    assert!(shown.contains("end"), "{shown}");
+    assert!(templar.text("{{ v199 }}").unwrap_err().message.contains("recursive loop"));
+}
+
+#[test]
 fn failures_point_into_the_text() {
     let templar = templar(json!({"s": "x"}));
     let at = |text: &'static str| templar.text(text).unwrap_err().range.map(|range| &text[range]);
     assert_eq!(at("ä {{ s }} {{ missing.a }} z"), Some("missing.a"));
     assert_eq!(at("{{ s | regex_replace('\\d\\w', '') ~ (1 / 0) }}"), Some("1 / 0"));
-    assert_eq!(at("{{ s | nofilter }}"), Some("s | nofilter"));
+    assert_eq!(at("{{ s | nofilter }}"), Some("nofilter"));
     assert_eq!(at("{% if nope %}x{% endif %}"), Some("nope"));
 }
 

@@ -54,6 +54,10 @@ fn unknown_names_get_a_suggestion() {
         ]
     );
     assert_eq!(found.lookups, ["fiel"]);
+    let text = "{{ a | bad(1) }}{{ a is worse }}";
+    let unknown = inspect(text, Kind::Text).unwrap().unknown;
+    let shown: Vec<_> = unknown.iter().map(|unknown| &text[unknown.range.clone()]).collect();
+    assert_eq!(shown, ["bad", "worse"]);
     assert!(Sort::Filter.known().contains(&"combine"));
 }
 

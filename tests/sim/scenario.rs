@@ -67,6 +67,7 @@ impl Scenario {
             cloud: CloudKind::Local,
             cluster: ClusterSpec { ttl_ms: 3_600_000, groups, ..ClusterSpec::default() },
             inventory: None,
+            inventory_file: None,
             options: Options::default(),
             timing: Timing::default(),
         };

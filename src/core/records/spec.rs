@@ -88,8 +88,10 @@ pub struct Spec {
     pub cloud: CloudKind,
     /// What is provisioned, resolved.
     pub cluster: ClusterSpec,
-    /// The inventory's text and its path in the bundle, for the inventory cloud.
+    /// The inventory's text, for the inventory cloud.
     pub inventory: Option<String>,
+    /// Where that text was read, absolute: `inventory_file` and `inventory_dir` of templates.
+    pub inventory_file: Option<String>,
     /// Options of the command line.
     pub options: Options,
     /// All durations.

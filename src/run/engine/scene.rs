@@ -54,7 +54,11 @@ pub(super) fn magic(context: &Context) -> Vars {
     });
     let limit = options.limit.as_ref().map(|limit| ("ansible_limit", json!(limit)));
     let run_tags = if options.tags.is_empty() { vec!["all".to_owned()] } else { options.tags.clone() };
+    let inventory = context.spec.inventory_file.as_deref().map(std::path::Path::new);
+    let inventory_dir = inventory.and_then(std::path::Path::parent);
     [
+        ("inventory_file", json!(inventory.map(|path| path.display().to_string()))),
+        ("inventory_dir", json!(inventory_dir.map(|path| path.display().to_string()))),
         ("playbook_dir", json!(context.playbook_dir.display().to_string())),
         ("ansible_version", version),
         ("ansible_check_mode", json!(options.check)),

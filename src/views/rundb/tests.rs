@@ -45,6 +45,7 @@ fn spec(run: &RunId) -> Spec {
         cloud: CloudKind::Local,
         cluster: ClusterSpec::default(),
         inventory: None,
+        inventory_file: None,
         options: Options::default(),
         timing: Timing::default(),
     }

@@ -160,6 +160,8 @@ pub fn compile_included(
         Some(apply) => inherited.within(&Directives { tags: Vec::new(), ..(**apply).clone() }),
         None => inherited,
     };
+    let all = TagFilter::default();
+    let filter = if include.handler { &all } else { filter };
     let block = compile_items(items, &path, &inherited, filter, include.handler);
     Arc::new(PlanBlock { path, block, rescue: Vec::new(), always: Vec::new(), has_rescue: false })
 }

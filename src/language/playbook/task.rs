@@ -296,7 +296,8 @@ impl Reader<'_> {
             return None;
         }
         let path = self.beside(&name.value);
-        let block = self.imported(&path, name.span, place)?;
+        let mut block = self.imported(&path, name.span, place)?;
+        inherit_notify(&mut block, &task.notify);
         Some(Block {
             span: task.span,
             name: task.name.clone(),
@@ -328,5 +329,23 @@ impl Reader<'_> {
         let items = self.items(&node, "a file of tasks", place);
         self.importing.pop();
         Some(items)
+    }
+}
+
+/// What an `import_tasks` notifies, each of its tasks does that names nothing of its own.
+fn inherit_notify(items: &mut [Item], notify: &[Node]) {
+    if notify.is_empty() {
+        return;
+    }
+    for item in items {
+        match item {
+            Item::Task(task) if task.notify.is_empty() => task.notify = notify.to_vec(),
+            Item::Task(_) => {}
+            Item::Block(block) => {
+                for items in [&mut block.block, &mut block.rescue, &mut block.always] {
+                    inherit_notify(items, notify);
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::language::template::error::{Fault, Outcome, fail};
 use crate::language::template::expr::Given;
+use crate::language::template::filters::bind;
 use crate::language::template::machine::Machine;
 use crate::language::template::python::text::strftime;
 use crate::language::template::things::{Thing, range_len};
@@ -15,6 +16,11 @@ use crate::language::template::val::Val;
 
 const NAMES: &[&str] =
     &["cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "q", "query", "range", "undef"];
+/// Words of [`lipsum`].
+const FILLER: [&str; 16] = [
+    "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "tempor", "incididunt", "labore",
+    "magna", "aliqua", "enim", "veniam",
+];
 /// The longest range.
 const MAX_RANGE: i128 = 5_000_000;
 
@@ -46,12 +52,12 @@ pub(super) const LOOKUPS: &[&str] = &[
 
 /// The function of a name.
 pub(super) fn named(name: &str) -> Option<&'static str> {
-    NAMES.iter().find(|known| **known == name && **known != "lipsum").copied()
+    NAMES.iter().find(|known| **known == name).copied()
 }
 
 /// All names.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().copied().filter(|name| *name != "lipsum")
+    NAMES.iter().copied()
 }
 
 /// Calls a function.
@@ -70,6 +76,7 @@ pub(super) fn call(machine: &Machine, name: &str, given: Given) -> Outcome<Val> 
         }
         "cycler" if given.positional.is_empty() => fail!("at least one item has to be provided"),
         "cycler" => Ok(Val::thing(Thing::Cycler(given.positional, Cell::new(0)))),
+        "lipsum" => lipsum(machine, given),
         "joiner" => {
             let first = given.positional.first().or_else(|| given.named.first().map(|(_, value)| value));
             Ok(Val::thing(Thing::Joiner(first.map_or_else(|| ", ".to_owned(), ToString::to_string), Cell::new(false))))
@@ -107,6 +114,32 @@ fn dict(given: &Given) -> Outcome<Val> {
     }
     pairs.borrow_mut().extend(given.named.iter().map(|(name, value)| (Val::text(name), value.clone())));
     Ok(made)
+}
+
+/// Jinja's text that fills a page.
+fn lipsum(machine: &Machine, given: Given) -> Outcome<Val> {
+    let args = bind("lipsum", &["n", "html", "min", "max"], given)?;
+    let number = |index: usize, default: i128| args.int(index).map(|given| given.unwrap_or(default));
+    let (count, least, most) = (number(0, 5)?, number(2, 20)?, number(3, 100)?);
+    let html = args.flag(1, true)?;
+    if least < 1 || most <= least {
+        fail!("empty range in randrange({least}, {most})");
+    }
+    let mut paragraphs = Vec::new();
+    for _ in 0..count {
+        let length = least + i128::from(random(machine)?) % (most - least);
+        machine.spend(u64::try_from(length).unwrap_or(u64::MAX))?;
+        let words = (0..length).map(|_| Ok(FILLER[random(machine)? as usize % FILLER.len()]));
+        let mut text = words.collect::<Outcome<Vec<_>>>()?.join(" ");
+        text[..1].make_ascii_uppercase();
+        text.push('.');
+        paragraphs.push(if html { format!("<p>{text}</p>") } else { text });
+    }
+    Ok(Val::text(paragraphs.join(if html { "\n" } else { "\n\n" })))
+}
+
+fn random(machine: &Machine) -> Outcome<u64> {
+    machine.doors.random().map_err(Fault::new)
 }
 
 fn range(given: &Given) -> Outcome<Val> {

@@ -59,6 +59,9 @@ pub trait Doors: Send + Sync {
         options: &serde_json::Map<String, Value>,
         scope: &std::sync::Arc<dyn Scope>,
     ) -> Result<Vec<Value>, String>;
+    /// What a path is on the machine of the playbook: `directory`, `file`, `link`, `exists`, `link_exists`, `mount`, or
+    /// `same_file` as `other`.
+    fn path_is(&self, test: &str, path: &str, other: Option<&str>) -> Result<bool, String>;
     /// The present time, UNIX milliseconds (`now()`).
     fn now_ms(&self) -> Result<i64, String>;
     /// A random 64-bit number (`random`, `shuffle`, salts), when there is no seed.

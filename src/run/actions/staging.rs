@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Call, FileToPut, flag, text};
+use super::{Answer, Call, FileToPut, Finder, flag, text};
 use crate::core::ids::sha256_hex;
 use crate::language::template::FileOptions;
 
@@ -69,7 +69,7 @@ pub(super) fn template(mut call: Call<'_>) -> Result<Answer, String> {
     let found = call.finder.find("templates", &src)?;
     let source = std::fs::read(&found).map_err(|error| format!("{}: {error}", found.display()))?;
     let source = String::from_utf8(source).map_err(|_| format!("{} is not UTF-8 text", found.display()))?;
-    let options = file_options(&call);
+    let options = file_options(&call, &found);
     let rendered = call.templar.file(&source, &options).map_err(|error| {
         let line =
             error.range.as_ref().map_or(0, |range| source[..range.start.min(source.len())].lines().count().max(1));
@@ -86,8 +86,8 @@ pub(super) fn template(mut call: Call<'_>) -> Result<Answer, String> {
     Ok(Answer::Step { args: call.args, files: vec![file] })
 }
 
-/// How the template is read, as the arguments say; its includes are looked for where it was.
-fn file_options(call: &Call<'_>) -> FileOptions {
+/// How the template is read, as the arguments say; its includes are looked for beside it, then where it was.
+fn file_options(call: &Call<'_>, found: &Path) -> FileOptions {
     let mut options = FileOptions::default();
     let given = |name: &str, into: &mut String| {
         if let Some(text) = text(&call.args, name) {
@@ -106,7 +106,7 @@ fn file_options(call: &Call<'_>) -> FileOptions {
     }
     options.trim_blocks = !call.args.contains_key("trim_blocks") || flag(&call.args, "trim_blocks");
     options.lstrip_blocks = flag(&call.args, "lstrip_blocks");
-    let finder = call.finder.clone();
+    let finder = Finder::new(found.parent().map(Path::to_owned).into_iter().chain(call.finder.roots().to_vec()));
     options.includes = Some(Arc::new(move |name| {
         finder.find("templates", name).ok().and_then(|path| std::fs::read_to_string(path).ok())
     }));

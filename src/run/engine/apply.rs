@@ -13,7 +13,7 @@ use super::unit::{Facts, Finished, Include, flag};
 use crate::core::event::EventKind;
 use crate::core::ids::HostName;
 use crate::core::values::Var;
-use crate::language::plan::{CursorState, PlanTask, compile_included};
+use crate::language::plan::{Cursor, CursorState, PlanTask, compile_included};
 use crate::language::playbook::load_tasks;
 
 /// Applies the results of a whole turn, in the order of hosts.
@@ -30,7 +30,7 @@ pub(super) fn apply(
     let mut any_unreachable = false;
     let mut includes: Vec<(Include, Vec<HostName>)> = Vec::new();
     for mut finished in results {
-        let targets = if finished.run_once { play.going() } else { vec![finished.host.clone()] };
+        let targets = if finished.run_once { play.reachable() } else { vec![finished.host.clone()] };
         if let Some((host, evidence)) = finished.lost.take() {
             state.members.remove(&host);
             if host == finished.host {
@@ -44,7 +44,7 @@ pub(super) fn apply(
         } else if finished.unreachable {
             any_unreachable |= !finished.ignore_unreachable;
             unreachable(state, play, &finished);
-        } else if finished.skipped {
+        } else if finished.skipped && task.task.action.name != "meta" {
             state.stats_of(&finished.host).skipped += 1;
         } else {
             good(context, state, play, &finished, &targets, name_of);
@@ -72,12 +72,10 @@ pub(super) fn apply(
         included(context, state, play, &task, include, &hosts)?;
     }
     if fatal && (!failed_hosts.is_empty() || any_unreachable) {
-        for host in play.going() {
-            if !failed_hosts.contains(&host)
-                && let Some(cursor) = play.cursors.get_mut(&host)
-            {
-                cursor.fail();
-            }
+        // A host that is failed here is out of later plays, also where a rescue catches it.
+        for host in play.reachable().into_iter().filter(|host| !failed_hosts.contains(host)) {
+            play.fail(&host);
+            state.failed.insert(host);
         }
     }
     for (host, cursor) in &play.cursors {
@@ -105,18 +103,12 @@ fn fail(
         }
         return;
     }
-    let rescuing = play.cursors.get(&finished.host).is_some_and(crate::language::plan::Cursor::is_rescuing);
-    let hosts = if finished.run_once { play.going() } else { vec![finished.host.clone()] };
-    for host in &hosts {
-        if let Some(cursor) = play.cursors.get_mut(host) {
-            cursor.fail();
-        }
-        if finished.run_once && !failed_hosts.contains(host) {
-            failed_hosts.push(host.clone());
-        }
-    }
+    let rescuing = play.cursors.get(&finished.host).is_some_and(Cursor::is_rescuing);
+    let hosts = if finished.run_once { play.reachable() } else { vec![finished.host.clone()] };
+    hosts.iter().for_each(|host| play.fail(host));
     if rescuing {
         stats.rescued += 1;
+        play.removed.remove(&finished.host);
         let vars = state.host_mut(&finished.host);
         let about = json!({
             "name": task.task.name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
@@ -140,9 +132,7 @@ fn unreachable(state: &mut RunState, play: &mut PlayRun, finished: &Finished) {
     }
     stats.unreachable += 1;
     state.unreachable.insert(finished.host.clone());
-    if let Some(cursor) = play.cursors.get_mut(&finished.host) {
-        cursor.end(CursorState::Unreachable);
-    }
+    play.end(&finished.host, CursorState::Unreachable);
 }
 
 fn good(
@@ -153,7 +143,7 @@ fn good(
     targets: &[HostName],
     name_of: &dyn Fn(&PlanTask) -> Option<String>,
 ) {
-    if finished.meta.is_some() {
+    if finished.meta.is_some() || finished.skipped {
         return;
     }
     let stats = state.stats_of(&finished.host);
@@ -199,17 +189,14 @@ fn good(
 fn meta(state: &mut RunState, play: &mut PlayRun, host: &HostName, word: &str) {
     match word {
         "end_play" => {
-            for cursor in play.cursors.values_mut() {
-                if cursor.state() == CursorState::Going {
-                    cursor.end(CursorState::Ended);
-                }
-            }
+            let going = |cursor: &Cursor| cursor.state() == CursorState::Going;
+            let hosts: Vec<HostName> =
+                play.cursors.iter().filter(|(_, cursor)| going(cursor)).map(|(host, _)| host.clone()).collect();
+            hosts.iter().for_each(|host| play.end(host, CursorState::Ended));
             play.batches.clear();
         }
         "end_host" => {
-            if let Some(cursor) = play.cursors.get_mut(host) {
-                cursor.end(CursorState::Ended);
-            }
+            play.end(host, CursorState::Ended);
         }
         "clear_facts" => state.host_mut(host).clear_facts(),
         _ => {}
@@ -236,7 +223,7 @@ fn included(
             .collect();
         if errors.is_empty() { Ok(items) } else { Err(errors.join("\n")) }
     } else {
-        Err(format!("Could not find or access '{}' on the master", path.display()))
+        Err(format!("Could not find or access '{}' on the master", context.real(&path).display()))
     };
     match loaded {
         Ok(items) => {
@@ -247,15 +234,14 @@ fn included(
                     cursor.include(block.clone(), task.handler);
                 }
             }
-            let message = format!("included: {} for {}", path.display(), join(hosts));
+            let message = format!("included: {} for {}", context.real(&path).display(), join(hosts));
             context.emit(EventKind::Note { message });
         }
         Err(why) => {
             for host in hosts {
                 state.stats_of(host).failed += 1;
-                if let Some(cursor) = play.cursors.get_mut(host) {
-                    cursor.fail();
-                }
+                play.fail(host);
+                state.failed.insert(host.clone());
                 let mut result = crate::run::actions::failed(why.clone());
                 result.insert("reason".to_owned(), json!(why));
                 context.emit(EventKind::TaskResult {

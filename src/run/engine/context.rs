@@ -120,6 +120,10 @@ impl Context {
     pub(super) fn knows(&self, key: &StepKey) -> bool {
         self.history.steps.contains_key(key) || self.history.judged.contains_key(key)
     }
+    /// Where people have a file of the bundle: beside their playbook, in a run in the foreground.
+    pub(super) fn real(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.playbook_dir).map_or_else(|_| path.to_owned(), |below| self.output_dir.join(below))
+    }
     /// The lookups of this run.
     pub(super) fn lookups(&self) -> Lookups {
         Lookups {
@@ -280,6 +284,9 @@ impl Doors for NoDoors {
         _scope: &Arc<dyn Scope>,
     ) -> Result<Vec<Value>, String> {
         Err(format!("lookup('{name}') cannot be used here; set a variable by set_fact first"))
+    }
+    fn path_is(&self, test: &str, _: &str, _: Option<&str>) -> Result<bool, String> {
+        Err(format!("the test '{test}' cannot be used here; set a variable by set_fact first"))
     }
     fn now_ms(&self) -> Result<i64, String> {
         Err("the time cannot be used here; set a variable by set_fact first".to_owned())

@@ -508,14 +508,15 @@ impl Dispatcher {
     /// The scopes of a task of a play on a host.
     fn scopes(&mut self, index: usize, task: &PlanTask, host: &HostName) -> Engine<PlayScopes> {
         let run = &self.plays[index];
-        let going = run.going();
+        let left =
+            |hosts: &[HostName]| json!(hosts.iter().filter(|host| !run.removed.contains(*host)).collect::<Vec<_>>());
         let options = &self.context.spec.options;
         let magic: Vars = [
             ("ansible_play_name", json!(run.play.name.value)),
-            ("ansible_play_hosts", json!(going)),
-            ("ansible_play_batch", json!(run.batch.iter().filter(|host| going.contains(host)).collect::<Vec<_>>())),
+            ("ansible_play_hosts", left(&run.hosts)),
+            ("ansible_play_batch", left(&run.batch)),
             ("ansible_play_hosts_all", json!(run.hosts)),
-            ("play_hosts", json!(going)),
+            ("play_hosts", left(&run.batch)),
             ("ansible_check_mode", json!(options.check)),
         ]
         .into_iter()
@@ -548,7 +549,8 @@ impl Dispatcher {
         run.open = run.open.saturating_sub(1);
         let Some(turn) = &run.turn else { return };
         let rescuing = run.cursors.get(&finished.host).is_some_and(crate::language::plan::Cursor::is_rescuing);
-        if finished.meta.is_none() && (finished.includes.is_empty() || finished.failed) {
+        let is_meta = turn.task.task.action.name == "meta" && !finished.failed;
+        if !is_meta && (finished.includes.is_empty() || finished.failed) {
             let status = match status_of(&finished.result, finished.ignore_errors, rescuing) {
                 TaskStatus::Unreachable if finished.ignore_unreachable => TaskStatus::Ignored,
                 status => status,
@@ -598,7 +600,7 @@ impl Dispatcher {
                     .filter(|host| !state.failed.contains(*host) && !state.unreachable.contains(*host))
                     .cloned()
                     .collect();
-                run.begin_batch(batch, &going);
+                run.begin_batch(batch, &going, &state.failed);
             }
             None => self.end_play(index, false),
         }

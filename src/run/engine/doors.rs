@@ -88,6 +88,11 @@ impl Doors for Pins {
         }
     }
 
+    fn path_is(&self, test: &str, path: &str, other: Option<&str>) -> Result<bool, String> {
+        let answer = self.pinned(false, || self.lookups.path_is(test, path, other).map(Value::Bool))?;
+        answer.as_bool().ok_or_else(|| "a pinned answer is neither true nor false".to_owned())
+    }
+
     fn now_ms(&self) -> Result<i64, String> {
         let value = self.pinned(false, || Ok(Value::from(self.context.world.unix_ms())))?;
         value.as_i64().ok_or_else(|| "a pinned time is not a number".to_owned())
@@ -123,6 +128,9 @@ impl Doors for Unpinned {
         let templar = |scope| Templar::new(scope, Arc::new(self.clone()));
         let random = || Ok(dice(&self.context));
         self.lookups.run(&Question { name, terms, options, scope, templar: &templar, random: &random })
+    }
+    fn path_is(&self, test: &str, path: &str, other: Option<&str>) -> Result<bool, String> {
+        self.lookups.path_is(test, path, other)
     }
     fn now_ms(&self) -> Result<i64, String> {
         Ok(self.context.world.unix_ms())

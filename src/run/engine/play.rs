@@ -1,7 +1,7 @@
 //! A play on its way: its batches, one cursor a host, handlers and what was notified. Picks the next task for all hosts
 //! that are in step, as Ansible's strategy `linear` does.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -45,6 +45,8 @@ pub(super) struct PlayRun {
     pub(super) batch: Vec<HostName>,
     pub(super) batch_number: u32,
     pub(super) cursors: IndexMap<HostName, Cursor>,
+    /// Hosts that `ansible_play_hosts` has no more: failed, lost or ended.
+    pub(super) removed: BTreeSet<HostName>,
     pub(super) block: Option<Arc<PlanBlock>>,
     pub(super) handlers: Vec<Arc<PlanTask>>,
     notified: HashMap<HostName, Vec<String>>,
@@ -68,6 +70,7 @@ impl PlayRun {
             batch: Vec::new(),
             batch_number: 0,
             cursors: IndexMap::new(),
+            removed: BTreeSet::new(),
             block: None,
             handlers: Vec::new(),
             notified: HashMap::new(),
@@ -85,20 +88,37 @@ impl PlayRun {
         matches!(self.phase, Phase::Over { .. })
     }
 
-    /// Puts the hosts of the next batch at the start of the play.
-    pub(super) fn begin_batch(&mut self, hosts: Vec<HostName>, going: &[HostName]) {
+    /// Puts the hosts of the next batch at the start of the play; `failed` are those that failed before.
+    pub(super) fn begin_batch(&mut self, hosts: Vec<HostName>, going: &[HostName], failed: &BTreeSet<HostName>) {
         let Some(block) = self.block.clone() else { return };
         self.cursors = going.iter().map(|host| (host.clone(), Cursor::new(block.clone()))).collect();
         self.batch = hosts;
+        self.removed.clone_from(failed);
         self.notified.clear();
         self.inclusions.clear();
         self.batch_number += 1;
     }
 
-    /// Hosts of the batch that neither failed nor were lost.
-    pub(super) fn going(&self) -> Vec<HostName> {
-        let alive = |cursor: &Cursor| !matches!(cursor.state(), CursorState::Failed | CursorState::Unreachable);
-        self.cursors.iter().filter(|(_, cursor)| alive(cursor)).map(|(host, _)| host.clone()).collect()
+    /// Hosts of the batch that were not lost: what a task with `run_once` does, it does for them.
+    pub(super) fn reachable(&self) -> Vec<HostName> {
+        let lost = |cursor: &Cursor| cursor.state() == CursorState::Unreachable;
+        self.cursors.iter().filter(|(_, cursor)| !lost(cursor)).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// A failure of a host's present task.
+    pub(super) fn fail(&mut self, host: &HostName) {
+        if let Some(cursor) = self.cursors.get_mut(host) {
+            cursor.fail();
+            self.removed.insert(host.clone());
+        }
+    }
+
+    /// A host is done with this play.
+    pub(super) fn end(&mut self, host: &HostName, state: CursorState) {
+        if let Some(cursor) = self.cursors.get_mut(host) {
+            cursor.end(state);
+            self.removed.insert(host.clone());
+        }
     }
 
     /// The next task and its hosts; none where the batch is through. Flushes of handlers happen on the way.

@@ -351,6 +351,7 @@ pub(super) fn returned(outcome: &StepOutcome, timeout_ms: u64) -> Map<String, Va
     let why = match &outcome.end {
         End::Completed => return result,
         End::Timeout => {
+            result.insert("changed".to_owned(), json!(false));
             result.insert("timedout".to_owned(), json!({"period": timeout_ms / 1000}));
             format!("the step did not end within {} and was stopped", seconds(timeout_ms))
         }

@@ -165,6 +165,10 @@ impl Scope for HostScope {
         Some(Arc::new(Self { layers, snapshot: self.snapshot.clone(), host, touched: self.touched.clone() }))
     }
     fn hosts(&self) -> Vec<String> {
-        self.snapshot.hosts.keys().map(|host| host.as_str().to_owned()).collect()
+        // The implicit localhost answers where it is named, but is not among the hosts.
+        let all = self.snapshot.groups.get("all");
+        let hidden =
+            |host: &HostName| host.as_str() == "localhost" && !all.is_some_and(|members| members.contains(host));
+        self.snapshot.hosts.keys().filter(|host| !hidden(host)).map(|host| host.as_str().to_owned()).collect()
     }
 }

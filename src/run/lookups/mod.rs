@@ -4,6 +4,7 @@
 mod collections;
 mod files;
 mod password;
+mod paths;
 mod sequence;
 mod tables;
 #[cfg(test)]

@@ -24,6 +24,9 @@ impl Doors for Shut {
     fn lookup(&self, _: &str, _: &[Value], _: &Map<String, Value>, _: &Arc<dyn Scope>) -> Result<Vec<Value>, String> {
         Err("shut".into())
     }
+    fn path_is(&self, _: &str, _: &str, _: Option<&str>) -> Result<bool, String> {
+        Err("shut".into())
+    }
     fn now_ms(&self) -> Result<i64, String> {
         Ok(0)
     }

@@ -13,6 +13,7 @@ pub(super) const TABLE: &[Filter] = &[
     filter("combine", &["value", "*", "**"], combine),
     filter("dict2items", &["value", "key_name", "value_name"], dict2items),
     filter("items2dict", &["value", "key_name", "value_name"], items2dict),
+    filter("rekey_on_member", &["value", "key", "duplicates"], rekey_on_member),
     filter("dictsort", &["value", "case_sensitive", "by", "reverse"], dictsort),
     filter("items", &["value"], |_, args| match args.value() {
         Val::Dict(pairs) => {
@@ -129,6 +130,30 @@ fn items2dict(_: &Machine, args: &Args) -> Outcome<Val> {
         pairs.push((hashable(&key)?, value));
     }
     Ok(Val::dict(pairs))
+}
+
+fn rekey_on_member(_: &Machine, args: &Args) -> Outcome<Val> {
+    let duplicates = args.text(2, "error");
+    if !matches!(duplicates.as_str(), "error" | "overwrite") {
+        fail!("duplicates parameter to rekey_on_member has unknown value '{duplicates}'");
+    }
+    let key = args.needed(1, "key")?;
+    let items = match args.value() {
+        Val::Dict(pairs) => pairs.borrow().values().cloned().collect(),
+        Val::Str(_) => fail!("Type is not a valid list, set, or dict"),
+        other => other.iterate()?,
+    };
+    let made = Val::dict([]);
+    let Val::Dict(pairs) = &made else { return Ok(made) };
+    for item in items {
+        let Val::Dict(members) = &item else { fail!("List item is not a valid dict") };
+        let Some(member) = members.borrow().get(key).cloned() else { fail!("Key {} was not found.", repr(key)) };
+        let before = pairs.borrow_mut().insert(hashable(&member)?, item.clone());
+        if before.is_some() && duplicates == "error" {
+            fail!("Key {} is not unique, cannot convert to dict.", repr(&member));
+        }
+    }
+    Ok(made)
 }
 
 fn dictsort(_: &Machine, args: &Args) -> Outcome<Val> {

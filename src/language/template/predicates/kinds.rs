@@ -63,8 +63,6 @@ pub(super) const TABLE: &[Predicate] = &[
     predicate("nan", &["value"], |_, args| Ok(args.value().as_float().is_some_and(f64::is_nan))),
     predicate("isnan", &["value"], |_, args| Ok(args.value().as_float().is_some_and(f64::is_nan))),
     predicate("vault_encrypted", &["value"], |_, args| Ok(args.value().to_string().starts_with("$ANSIBLE_VAULT;"))),
-    predicate("abs", &["value"], |_, args| Ok(args.value().to_string().starts_with('/'))),
-    predicate("is_abs", &["value"], |_, args| Ok(args.value().to_string().starts_with('/'))),
     predicate("url", &["value"], |_, args| {
         let text = args.value().to_string();
         Ok(text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty()))

@@ -1,6 +1,7 @@
 //! Tests (`x is defined`): Jinja's, and Ansible's on results, versions, patterns and sets.
 
 mod kinds;
+mod paths;
 mod results;
 mod sets;
 mod version;
@@ -32,7 +33,7 @@ const fn predicate(
 }
 
 static TABLE: LazyLock<HashMap<&'static str, &'static Predicate>> = LazyLock::new(|| {
-    let tables = [kinds::TABLE, results::TABLE, sets::TABLE, version::TABLE];
+    let tables = [kinds::TABLE, paths::TABLE, results::TABLE, sets::TABLE, version::TABLE];
     tables.into_iter().flatten().map(|test| (test.name, test)).collect()
 });
 

@@ -61,6 +61,10 @@ impl Doors for Counting {
             _ => Err("there is no such thing".to_owned()),
         }
     }
+    fn path_is(&self, test: &str, path: &str, other: Option<&str>) -> Result<bool, String> {
+        self.asked.lock().unwrap().push(format!("{test} {path} {other:?}"));
+        Ok(test == "exists")
+    }
     fn now_ms(&self) -> Result<i64, String> {
         Ok(1_700_000_000_123)
     }

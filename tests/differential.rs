@@ -22,7 +22,7 @@ macro_rules! cases {
 cases! {
     all_failed any_errors_fatal any_errors_fatal_block any_errors_fatal_rescue assert_fail_debug
     block_always_fails block_include_fails block_inherits block_nested block_nested_rescue block_rescue_always
-    block_rescue_fails changed_and_failed_when check_mode check_mode_task clear_facts command copy delegate_to
+    block_rescue_fails changed_and_failed_when check_mode check_mode_task clear_facts command copy copy_content delegate_to
     end_host end_play environment extra_vars facts facts_gathered_when failed_when_undefined
     failure_stops_host file filters filters_regex find handlers handlers_after_failure handlers_flush
     handlers_in_block handlers_include handlers_listen handlers_notify_handlers handlers_rescue host_patterns

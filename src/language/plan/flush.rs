@@ -15,6 +15,8 @@ pub(super) struct Flush {
     list: Vec<Entry>,
     /// How far the list is. A failure leaves it: the next flush begins behind the handler that failed, as in Ansible.
     next: usize,
+    /// Where what the present handler includes goes.
+    insert: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl Flush {
     pub(super) fn advance(&mut self) -> Option<Arc<PlanTask>> {
         while let Some(entry) = self.list.get(self.next) {
             self.next += 1;
+            self.insert = self.next;
             if self.notified.remove(&entry.place) {
                 return Some(entry.task.clone());
             }
@@ -60,13 +63,14 @@ impl Flush {
         self.notified.insert(handler.path.clone());
     }
 
-    /// The tasks that a handler included run next.
+    /// The tasks that the present handler includes run next, those of several inclusions in their order.
     pub(super) fn include(&mut self, block: &PlanBlock) {
         let mut tasks = Vec::new();
         collect(&block.block, &mut tasks);
         self.notified.extend(tasks.iter().map(|task| task.path.clone()));
-        let next = self.next.min(self.list.len());
-        self.list.splice(next..next, tasks.into_iter().map(|task| Entry { place: task.path.clone(), task }));
+        let at = self.insert.min(self.list.len());
+        self.insert = at + tasks.len();
+        self.list.splice(at..at, tasks.into_iter().map(|task| Entry { place: task.path.clone(), task }));
     }
 
     /// Ends the flush; what is notified stays so for the next one.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Call, FileToPut, Finder, flag, text};
 use crate::core::ids::sha256_hex;
+use crate::language::args::text_of;
 use crate::language::template::FileOptions;
 
 /// `copy`
@@ -17,8 +18,8 @@ pub(super) fn copy(mut call: Call<'_>) -> Result<Answer, String> {
     }
     if let Some(content) = call.args.remove("content") {
         let content = match content {
-            Value::String(text) => text,
-            other => python_json(&other),
+            data @ (Value::Array(_) | Value::Object(_)) => python_json(&data),
+            plain => text_of(&plain),
         };
         let file = stage(&call, content.as_bytes())?;
         call.args.insert("_source_name".to_owned(), json!("content"));
@@ -166,16 +167,30 @@ fn stage(call: &Call<'_>, content: &[u8]) -> Result<FileToPut, String> {
     Ok(FileToPut { path, sha256, relative: String::new(), mode: 0o644 })
 }
 
-/// `content:` that is not text becomes JSON as Python's `json.dumps` writes it.
+/// `content:` that is a list or a mapping becomes JSON as Python's `json.dumps` writes it, in ASCII.
 fn python_json(value: &Value) -> String {
     match value {
         Value::Array(items) => {
             format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", "))
         }
         Value::Object(map) => {
-            let pairs = map.iter().map(|(key, value)| format!("{}: {}", json!(key), python_json(value)));
+            let pairs = map.iter().map(|(key, value)| format!("{}: {}", ascii(key), python_json(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
+        Value::String(text) => ascii(text),
         other => other.to_string(),
     }
+}
+
+fn ascii(text: &str) -> String {
+    let mut out = String::new();
+    for character in json!(text).to_string().chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            out.push_str(&units);
+        }
+    }
+    out
 }

@@ -72,17 +72,13 @@ pub(super) fn apply(
         included(context, state, play, &task, include, &hosts)?;
     }
     if fatal && (!failed_hosts.is_empty() || any_unreachable) {
-        // A host that is failed here is out of later plays, also where a rescue catches it.
+        // A host that is failed here is out of what follows the batch, also where a rescue catches it.
         for host in play.reachable().into_iter().filter(|host| !failed_hosts.contains(host)) {
             play.fail(&host);
-            state.failed.insert(host);
+            state.barred.insert(host);
         }
     }
-    for (host, cursor) in &play.cursors {
-        if cursor.state() == CursorState::Failed {
-            state.failed.insert(host.clone());
-        }
-    }
+    state.note_failures(play);
     Ok(())
 }
 
@@ -241,7 +237,7 @@ fn included(
             for host in hosts {
                 state.stats_of(host).failed += 1;
                 play.fail(host);
-                state.failed.insert(host.clone());
+                state.barred.insert(host.clone());
                 let mut result = crate::run::actions::failed(why.clone());
                 result.insert("reason".to_owned(), json!(why));
                 context.emit(EventKind::TaskResult {

@@ -581,6 +581,7 @@ impl Dispatcher {
     /// Begins the next batch, or ends the play.
     fn next_batch(&mut self, index: usize) -> Engine<()> {
         let run = &mut self.plays[index];
+        self.state.note_failures(run);
         if run.batch_number > 0 {
             let lost = |host: &HostName| {
                 run.cursors.get(host).is_some_and(|cursor| {
@@ -594,7 +595,8 @@ impl Dispatcher {
         }
         match run.batches.pop_front() {
             Some(batch) => {
-                let state = &self.state;
+                let state = &mut self.state;
+                state.failed.append(&mut state.barred);
                 let going: Vec<HostName> = batch
                     .iter()
                     .filter(|host| !state.failed.contains(*host) && !state.unreachable.contains(*host))

@@ -124,11 +124,14 @@ impl PlayRun {
     /// The next task and its hosts; none where the batch is through. Flushes of handlers happen on the way.
     pub(super) fn next_turn(&mut self, handler_names: &dyn Fn(&PlanTask) -> Option<String>) -> Option<Turn> {
         loop {
-            let heads: Vec<(HostName, bool, Arc<PlanTask>)> = self
-                .cursors
-                .iter()
-                .filter_map(|(host, cursor)| cursor.peek().map(|task| (host.clone(), cursor.is_flushing(), task)))
-                .collect();
+            let mut heads: Vec<(HostName, bool, Arc<PlanTask>)> = Vec::new();
+            for (host, cursor) in &mut self.cursors {
+                match cursor.peek() {
+                    Some(task) => heads.push((host.clone(), cursor.is_flushing(), task)),
+                    // It is through; a failure that waited for its `always` comes out now.
+                    None => drop(cursor.advance()),
+                }
+            }
             // Notified handlers come before anything else, for all hosts: a flush is a point that they pass together.
             let flushing = heads.iter().any(|(_, flushing, _)| *flushing);
             let first = heads
@@ -158,7 +161,7 @@ impl PlayRun {
         }
     }
 
-    /// Notifications name handlers only now: of two handlers of one name the last one counts.
+    /// Notifications name handlers only now: what was included since may be among them.
     fn flush(&mut self, host: &HostName, at: &[u32], handler_names: &dyn Fn(&PlanTask) -> Option<String>) {
         let notified = self.notified.remove(host).unwrap_or_default();
         let Some(cursor) = self.cursors.get_mut(host) else { return };
@@ -211,7 +214,7 @@ fn meta_word(task: &PlanTask) -> Option<&str> {
     (task.task.action.name == "meta" && bare).then_some(word).flatten()
 }
 
-/// The handlers that a notification means: the last one of that name, and all that listen to it (ansible-core,
+/// The handlers that a notification means: the first one of that name, and all that listen to it (ansible-core,
 /// `search_handlers_by_notification`).
 fn matching(
     handlers: &[Arc<PlanTask>],
@@ -219,9 +222,9 @@ fn matching(
     name_of: &dyn Fn(&PlanTask) -> Option<String>,
 ) -> Vec<Arc<PlanTask>> {
     let mut found: Vec<Arc<PlanTask>> = Vec::new();
-    found.extend(handlers.iter().rev().find(|handler| name_of(handler).as_deref() == Some(notification)).cloned());
+    found.extend(handlers.iter().find(|handler| name_of(handler).as_deref() == Some(notification)).cloned());
     let mut seen: Vec<String> = Vec::new();
-    for handler in handlers.iter().rev() {
+    for handler in handlers {
         if !handler.task.listen.iter().any(|topic| topic.value == notification) {
             continue;
         }

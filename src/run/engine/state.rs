@@ -7,10 +7,12 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::{Member, Members};
+use super::play::PlayRun;
 use super::variables::{HostVars, Snapshot};
 use crate::core::event::HostStats;
 use crate::core::ids::{GroupName, HostName, Incarnation};
 use crate::core::values::{Var, Vars};
+use crate::language::plan::CursorState;
 
 /// Hosts, their variables, counters and fates.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct RunState {
     pub(super) incarnations: HashMap<HostName, Incarnation>,
     pub(super) stats: IndexMap<HostName, HostStats>,
     pub(super) failed: BTreeSet<HostName>,
+    /// Hosts that were rescued from a failure that was not their own: they count as failed when the next batch begins.
+    pub(super) barred: BTreeSet<HostName>,
     pub(super) unreachable: BTreeSet<HostName>,
 }
 
@@ -44,6 +48,11 @@ impl RunState {
     /// A host's variables, to be changed.
     pub(super) fn host_mut(&mut self, host: &HostName) -> &mut HostVars {
         Arc::make_mut(self.hosts.entry(host.clone()).or_default())
+    }
+    /// Takes up which hosts of a play failed.
+    pub(super) fn note_failures(&mut self, play: &PlayRun) {
+        let failed = play.cursors.iter().filter(|(_, cursor)| cursor.state() == CursorState::Failed);
+        self.failed.extend(failed.map(|(host, _)| host.clone()));
     }
     /// A host's counters.
     pub(super) fn stats_of(&mut self, host: &HostName) -> &mut HostStats {

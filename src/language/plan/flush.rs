@@ -87,3 +87,99 @@ fn collect(items: &[PlanItem], into: &mut Vec<Arc<PlanTask>>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::plan::{Effective, TagFilter, compile_included};
+    use crate::language::playbook::{Action, Directives, LoopControl, Task};
+
+    fn handler(number: u32) -> Arc<PlanTask> {
+        let task = Task {
+            span: Default::default(),
+            name: None,
+            directives: Directives::default(),
+            action: Action {
+                name: "command".to_owned(),
+                span: Default::default(),
+                args: Vec::new(),
+                free: None,
+                template: None,
+            },
+            loops: None,
+            loop_control: LoopControl::default(),
+            register: None,
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            changed_when: None,
+            failed_when: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            apply: None,
+            rerun_on_interrupt: false,
+        };
+        Arc::new(PlanTask { path: vec![9, number], task, effective: Effective::default(), handler: true })
+    }
+
+    fn taken(flush: &mut Flush) -> Vec<String> {
+        std::iter::from_fn(|| flush.advance()).map(|task| task.path_text()).collect()
+    }
+
+    #[test]
+    fn each_flush_has_tasks_of_its_own() {
+        let handlers = [handler(0), handler(1), handler(2)];
+        let mut flush = Flush::default();
+        flush.notify(&handlers[2]);
+        flush.notify(&handlers[0]);
+        flush.begin(&[2], &handlers);
+        assert_eq!(taken(&mut flush), ["2.9.0", "2.9.2"]);
+        flush.notify(&handlers[0]);
+        flush.begin(&[4], &handlers);
+        assert_eq!(taken(&mut flush), ["4.9.0"]);
+    }
+
+    #[test]
+    fn a_handler_notifies_later_ones_now_and_earlier_ones_for_the_next_flush() {
+        let handlers = [handler(0), handler(1), handler(2)];
+        let mut flush = Flush::default();
+        flush.notify(&handlers[1]);
+        flush.begin(&[2], &handlers);
+        assert!(flush.advance().is_some());
+        flush.notify(&handlers[0]);
+        flush.notify(&handlers[2]);
+        assert_eq!(taken(&mut flush), ["2.9.2"]);
+        flush.begin(&[4], &handlers);
+        assert_eq!(taken(&mut flush), ["4.9.0"]);
+    }
+
+    #[test]
+    fn after_a_failure_the_next_flush_goes_on_behind_it() {
+        let handlers = [handler(0), handler(1), handler(2)];
+        let mut flush = Flush::default();
+        flush.notify(&handlers[1]);
+        flush.notify(&handlers[2]);
+        flush.begin(&[2], &handlers);
+        assert!(flush.advance().is_some());
+        flush.stop();
+        assert!(!flush.has_next());
+        flush.begin(&[4], &handlers);
+        assert_eq!(taken(&mut flush), ["4.9.2"]);
+    }
+
+    #[test]
+    fn inclusions_of_one_handler_run_in_their_order_before_what_follows() {
+        use crate::language::playbook::Item;
+        let handlers = [handler(0), handler(1)];
+        let mut flush = Flush::default();
+        handlers.iter().for_each(|handler| flush.notify(handler));
+        flush.begin(&[2], &handlers);
+        let Some(first) = flush.advance() else { panic!("the first handler") };
+        for number in 0..2 {
+            let items = [Item::Task(Box::new(first.task.clone()))];
+            let filter = TagFilter::default();
+            flush.include(&compile_included(&items, &first, number, &Default::default(), &filter));
+        }
+        assert_eq!(taken(&mut flush), ["2.9.0.0.0", "2.9.0.1.0", "2.9.1"]);
+    }
+}

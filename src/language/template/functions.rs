@@ -18,8 +18,22 @@ const NAMES: &[&str] =
     &["cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "q", "query", "range", "undef"];
 /// Words of [`lipsum`].
 const FILLER: [&str; 16] = [
-    "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "tempor", "incididunt", "labore",
-    "magna", "aliqua", "enim", "veniam",
+    "lorem",
+    "ipsum",
+    "dolor",
+    "sit",
+    "amet",
+    "consectetur",
+    "adipiscing",
+    "elit",
+    "sed",
+    "tempor",
+    "incididunt",
+    "labore",
+    "magna",
+    "aliqua",
+    "enim",
+    "veniam",
 ];
 /// The longest range.
 const MAX_RANGE: i128 = 5_000_000;

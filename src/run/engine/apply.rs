@@ -101,7 +101,9 @@ fn fail(
     }
     let rescuing = play.cursors.get(&finished.host).is_some_and(Cursor::is_rescuing);
     let hosts = if finished.run_once { play.reachable() } else { vec![finished.host.clone()] };
-    hosts.iter().for_each(|host| play.fail(host));
+    for host in &hosts {
+        play.fail(host);
+    }
     if rescuing {
         stats.rescued += 1;
         play.removed.remove(&finished.host);
@@ -188,7 +190,9 @@ fn meta(state: &mut RunState, play: &mut PlayRun, host: &HostName, word: &str) {
             let going = |cursor: &Cursor| cursor.state() == CursorState::Going;
             let hosts: Vec<HostName> =
                 play.cursors.iter().filter(|(_, cursor)| going(cursor)).map(|(host, _)| host.clone()).collect();
-            hosts.iter().for_each(|host| play.end(host, CursorState::Ended));
+            for host in &hosts {
+                play.end(host, CursorState::Ended);
+            }
             play.batches.clear();
         }
         "end_host" => {

@@ -126,11 +126,7 @@ impl Context {
     }
     /// The lookups of this run.
     pub(super) fn lookups(&self) -> Lookups {
-        Lookups {
-            playbook_dir: self.playbook_dir.clone(),
-            workspace: self.output_dir.clone(),
-            env: self.env_access(),
-        }
+        Lookups { playbook_dir: self.playbook_dir.clone(), workspace: self.output_dir.clone(), env: self.env_access() }
     }
     fn env_access(&self) -> EnvAccess {
         if self.spec.options.env_open { EnvAccess::Process } else { EnvAccess::Only(self.spec.options.env.clone()) }

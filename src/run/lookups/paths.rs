@@ -36,3 +36,38 @@ fn identity(path: &Path) -> Result<(u64, u64), String> {
     let metadata = path.metadata().map_err(|error| format!("{}: {error}", path.display()))?;
     Ok((metadata.dev(), metadata.ino()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::run::lookups::EnvAccess;
+
+    #[test]
+    fn paths_are_what_the_disk_says() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+        let lookups = Lookups {
+            playbook_dir: folder.path().to_owned(),
+            workspace: folder.path().to_owned(),
+            env: EnvAccess::Only(BTreeMap::new()),
+        };
+        for (test, path, expected) in [
+            ("directory", ".", true),
+            ("directory", "file", false),
+            ("file", "file", true),
+            ("exists", "dangling", false),
+            ("link_exists", "dangling", true),
+            ("link", "dangling", true),
+            ("link", "file", false),
+            ("mount", "/", true),
+            ("mount", ".", false),
+        ] {
+            assert_eq!(lookups.path_is(test, path, None), Ok(expected), "{path} is {test}");
+        }
+        assert_eq!(lookups.path_is("same_file", "file", Some("./file")), Ok(true));
+        assert!(lookups.path_is("same_file", "file", Some("none")).is_err());
+    }
+}

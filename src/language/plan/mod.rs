@@ -3,6 +3,7 @@
 
 mod compile;
 mod cursor;
+mod flush;
 pub mod hosts;
 mod merge;
 mod schedule;

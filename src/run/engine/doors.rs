@@ -71,7 +71,10 @@ impl Doors for Pins {
         options: &Map<String, Value>,
         scope: &Arc<dyn Scope>,
     ) -> Result<Vec<Value>, String> {
-        let ask = || Unpinned { context: self.context.clone(), lookups: self.lookups.clone() }.lookup(name, terms, options, scope);
+        let ask = || {
+            Unpinned { context: self.context.clone(), lookups: self.lookups.clone() }
+                .lookup(name, terms, options, scope)
+        };
         if !is_impure(name) {
             return ask();
         }

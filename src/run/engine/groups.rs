@@ -248,10 +248,9 @@ async fn prepare(context: &Arc<Context>, member: &Member) -> Engine<()> {
         for outcome in
             [member.link.renew(context.spec.timing.lease_ms).await, member.link.deadline(context.deadline_ms()).await]
         {
-            match outcome {
-                Err(LinkError::Fenced(epoch)) => return Err(EngineError::Fenced(epoch)),
-                // It has its first lease; the keeper renews it.
-                Ok(()) | Err(_) => {}
+            // Other failures do no harm: it has its first lease, and the keeper renews it.
+            if let Err(LinkError::Fenced(epoch)) = outcome {
+                return Err(EngineError::Fenced(epoch));
             }
         }
     }
@@ -286,10 +285,9 @@ async fn recover_output(context: &Arc<Context>, member: &Member, known_steps: &[
 pub(super) async fn keep_alive(context: Arc<Context>, member: Member) {
     loop {
         tokio::time::sleep(ms(context.spec.timing.renew_ms)).await;
-        match member.link.renew(context.spec.timing.lease_ms).await {
-            Err(LinkError::Fenced(_)) => return,
-            // An unreachable worker is tried again; its lease ends by itself.
-            Ok(()) | Err(_) => {}
+        // An unreachable worker is tried again; its lease ends by itself.
+        if let Err(LinkError::Fenced(_)) = member.link.renew(context.spec.timing.lease_ms).await {
+            return;
         }
     }
 }

@@ -40,7 +40,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     let sources = SourceMap::default();
     let entry = workspace.join(&spec.entry);
     let playbook = load(&sources, &entry)?;
-    let playbook_dir = entry.parent().map(Path::to_path_buf).unwrap_or_else(|| workspace.clone());
+    let playbook_dir = entry.parent().map_or_else(|| workspace.clone(), Path::to_path_buf);
     let output_dir = spec.foreground_folder.as_ref().map_or_else(|| playbook_dir.clone(), Into::into);
     let (stop_sender, stop) = watch::channel(Stop::No);
     let watch = Watch {
@@ -78,7 +78,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         scratch,
         events,
         stop,
-        children: Default::default(),
+        children: std::sync::Mutex::default(),
         spec,
     });
     let outcome = work(&context, &watch).await;

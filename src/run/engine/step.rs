@@ -189,6 +189,9 @@ pub(super) async fn run(context: &Arc<Context>, member: &Member, request: &StepR
         Conversation::Lost(evidence) => {
             let outcome = unreachable_outcome(&evidence, started.elapsed());
             if !context.is_stopping() {
+                if member.instance.is_some() {
+                    super::groups::lose(context, &member.slot, &evidence).await?;
+                }
                 context
                     .journal
                     .record(Record::StepJudged { key: request.key.clone(), outcome: outcome.clone() })

@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::apply::{apply, is_quiet};
 use super::context::{Context, Engine, Member};
-use super::ending::Tally;
+use super::ending::{Problem, Tally};
 use super::groups::{self, Home, Launched};
 use super::play::{Phase, PlayRun};
 use super::state::RunState;
@@ -174,10 +174,10 @@ impl Dispatcher {
     fn group_is_up(&mut self, group: GroupName, launched: Launched) {
         let (sealed, members) = match launched {
             Launched::Ready(sealed, members) => (sealed, members),
-            Launched::Failed(why) => {
-                self.context.emit(EventKind::Warning { message: why.clone() });
-                self.tally.problems.push(why.clone());
-                self.groups.insert(group, GroupPhase::Failed(why));
+            Launched::Failed(problem) => {
+                self.context.emit(EventKind::Warning { message: problem.why.clone() });
+                self.groups.insert(group, GroupPhase::Failed(problem.why.clone()));
+                self.tally.problems.push(problem);
                 return;
             }
         };
@@ -438,7 +438,8 @@ impl Dispatcher {
         };
         let policy = self.context.spec.cluster.groups.get(group.0).map(|spec| spec.on_loss);
         if policy == Some(OnLoss::Fail) {
-            self.tally.problems.push(format!("{host} was lost, and its group has on_loss: fail"));
+            let why = format!("{host} was lost, and its group has on_loss: fail");
+            self.tally.problems.push(Problem::of_hosts(why));
             for index in 0..self.plays.len() {
                 self.end_play(index, true);
             }

@@ -178,7 +178,8 @@ fn handlers_run_before_anything_else_and_a_failure_drops_the_rest() {
     let play = play(handlers);
     let mut cursor = Cursor::new(compile_play(&play, false, &TagFilter::default()));
     let all: Vec<Arc<PlanTask>> = compile_handlers(&play);
-    cursor.flush(all.clone());
+    all.iter().for_each(|handler| cursor.notify(handler));
+    cursor.flush(&[9], &all);
     assert!(cursor.is_flushing());
     assert_eq!(cursor.advance().map(|task| name(&task)).as_deref(), Some("one"));
     cursor.fail();

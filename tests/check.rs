@@ -91,7 +91,7 @@ fn every_input_is_judged_as_its_snapshot_says() {
     let mut names: Vec<String> = std::fs::read_dir(&files.folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yml") && name.contains('_'))
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "yml") && name.contains('_'))
         .collect();
     names.sort();
     assert!(names.iter().filter(|name| name.starts_with("err_")).count() >= 40, "cases are missing");
@@ -171,7 +171,7 @@ fn seeds() -> Vec<String> {
     let files = inputs(None);
     ["ok_native.yml", "ok_inventory.yml", "err_cluster.yml", "err_jinja.yml", "err_needs.yml", "err_undefined.yml"]
         .iter()
-        .map(|name| String::from_utf8(files.read(Path::new(name)).unwrap()).unwrap())
+        .map(|name| String::from_utf8(files.read(Path::new(name)).expect("the input")).expect("text"))
         .collect()
 }
 

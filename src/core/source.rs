@@ -194,10 +194,16 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     let limit = (word.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .map(|candidate| (strsim::osa_distance(word, candidate), !is_within(word, candidate), candidate))
+        .filter(|(distance, _, _)| *distance <= limit)
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, _, candidate)| candidate)
+}
+
+/// Whether a word is another with letters left out: the slip that is made most often.
+fn is_within(word: &str, whole: &str) -> bool {
+    let mut rest = whole.chars();
+    word.chars().all(|letter| rest.any(|other| other == letter))
 }
 
 /// Reads files of a playbook; the language knows no other door to the disk.

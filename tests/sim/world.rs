@@ -78,7 +78,6 @@ pub struct Faults {
 #[derive(Clone, Debug)]
 pub struct Step {
     pub digest: String,
-    pub starts: u32,
     pub ends_at: Instant,
     pub outcome: StepOutcome,
     pub output: Vec<u8>,
@@ -439,7 +438,6 @@ fn perform(order: &StepOrder, host: &str, files: &mut BTreeMap<String, Vec<u8>>)
     }
     Step {
         digest: order.digest(),
-        starts: 1,
         ends_at: Instant::now() + Duration::from_millis(took),
         outcome: StepOutcome { elapsed_ms: took, ..StepOutcome::completed(result) },
         output,
@@ -462,7 +460,7 @@ impl SimStore {
         self.life.dead.store(true, Ordering::SeqCst);
         self.died.notify_one();
     }
-    fn lost(&self, operation: &'static str, key: &str) -> StoreError {
+    fn lost(operation: &'static str, key: &str) -> StoreError {
         StoreError::Failed { operation, key: key.to_owned(), why: "timeout".to_owned(), retry: true }
     }
     fn answer_is_lost(&self) -> bool {
@@ -489,7 +487,7 @@ impl Store for SimStore {
                 self.life.breathe().await;
             }
             if self.answer_is_lost() {
-                return Err(self.lost("create", key));
+                return Err(Self::lost("create", key));
             }
             return Ok(created);
         }

@@ -65,7 +65,12 @@ pub async fn create(
         cloud: reading.cloud,
         cluster: reading.cluster.clone(),
         inventory: reading.inventory.clone(),
-        inventory_file: order.place.inventory.as_ref().and_then(|path| std::path::absolute(path).ok()).map(|path| path.display().to_string()),
+        inventory_file: order
+            .place
+            .inventory
+            .as_ref()
+            .and_then(|path| std::path::absolute(path).ok())
+            .map(|path| path.display().to_string()),
         options: order.options.clone(),
         timing,
     };

@@ -91,35 +91,14 @@ fn collect(items: &[PlanItem], into: &mut Vec<Arc<PlanTask>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::plan::{Effective, TagFilter, compile_included};
-    use crate::language::playbook::{Action, Directives, LoopControl, Task};
+    use crate::core::values::Vars;
+    use crate::language::plan::tests::play;
+    use crate::language::plan::{TagFilter, compile_handlers, compile_included};
 
-    fn handler(number: u32) -> Arc<PlanTask> {
-        let task = Task {
-            span: Default::default(),
-            name: None,
-            directives: Directives::default(),
-            action: Action {
-                name: "command".to_owned(),
-                span: Default::default(),
-                args: Vec::new(),
-                free: None,
-                template: None,
-            },
-            loops: None,
-            loop_control: LoopControl::default(),
-            register: None,
-            until: Vec::new(),
-            retries: None,
-            delay: None,
-            changed_when: None,
-            failed_when: None,
-            notify: Vec::new(),
-            listen: Vec::new(),
-            apply: None,
-            rerun_on_interrupt: false,
-        };
-        Arc::new(PlanTask { path: vec![9, number], task, effective: Effective::default(), handler: true })
+    fn handlers() -> Vec<Arc<PlanTask>> {
+        compile_handlers(&play(
+            "- {hosts: all, handlers: [{name: a, debug: }, {name: b, debug: }, {name: c, debug: }]}",
+        ))
     }
 
     fn taken(flush: &mut Flush) -> Vec<String> {
@@ -128,7 +107,7 @@ mod tests {
 
     #[test]
     fn each_flush_has_tasks_of_its_own() {
-        let handlers = [handler(0), handler(1), handler(2)];
+        let handlers = handlers();
         let mut flush = Flush::default();
         flush.notify(&handlers[2]);
         flush.notify(&handlers[0]);
@@ -141,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_handler_notifies_later_ones_now_and_earlier_ones_for_the_next_flush() {
-        let handlers = [handler(0), handler(1), handler(2)];
+        let handlers = handlers();
         let mut flush = Flush::default();
         flush.notify(&handlers[1]);
         flush.begin(&[2], &handlers);
@@ -155,7 +134,7 @@ mod tests {
 
     #[test]
     fn after_a_failure_the_next_flush_goes_on_behind_it() {
-        let handlers = [handler(0), handler(1), handler(2)];
+        let handlers = handlers();
         let mut flush = Flush::default();
         flush.notify(&handlers[1]);
         flush.notify(&handlers[2]);
@@ -170,15 +149,16 @@ mod tests {
     #[test]
     fn inclusions_of_one_handler_run_in_their_order_before_what_follows() {
         use crate::language::playbook::Item;
-        let handlers = [handler(0), handler(1)];
+        let handlers = handlers();
         let mut flush = Flush::default();
-        handlers.iter().for_each(|handler| flush.notify(handler));
+        flush.notify(&handlers[0]);
+        flush.notify(&handlers[1]);
         flush.begin(&[2], &handlers);
         let Some(first) = flush.advance() else { panic!("the first handler") };
         for number in 0..2 {
             let items = [Item::Task(Box::new(first.task.clone()))];
             let filter = TagFilter::default();
-            flush.include(&compile_included(&items, &first, number, &Default::default(), &filter));
+            flush.include(&compile_included(&items, &first, number, &Vars::new(), &filter));
         }
         assert_eq!(taken(&mut flush), ["2.9.0.0.0", "2.9.0.1.0", "2.9.1"]);
     }

@@ -8,6 +8,8 @@ pub mod hosts;
 mod merge;
 mod schedule;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{PlanBlock, PlanItem, PlanTask, Section, compile_handlers, compile_included, compile_play};
 pub use cursor::{Cursor, CursorState};

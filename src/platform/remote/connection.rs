@@ -232,6 +232,7 @@ async fn upload(settings: &SshSettings, address: &str, session: &Arc<Session>) -
     match answer(&mut transport, &words).await {
         Ok(said) if said == "stored" => Ok(()),
         Ok(said) => Err(LinkError::Unreachable(format!("the agent cannot be stored on {address}: {said}"))),
+        Err(error @ LinkError::Unreachable(_)) => Err(error),
         Err(error) => Err(copied.err().map_or(error, lost)),
     }
 }

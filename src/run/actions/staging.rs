@@ -188,9 +188,8 @@ fn ascii(text: &str) -> String {
         if character.is_ascii() {
             out.push(character);
         } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
-            }
+            let units = character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"));
+            out.extend(units);
         }
     }
     out

@@ -12,20 +12,19 @@ use crate::core::ids::{HostSlot, RunId, StepKey};
 use crate::core::records::ManifestFile;
 use crate::platform::store::{Store, layout};
 
-/// Makes the zip of a worker's log segments, puts it into the store and returns its entry for the manifest; none where
-/// nothing was logged.
+/// Makes the zip of a worker's log segments, puts it into the store and returns its entry for the manifest. A worker that
+/// said nothing has one too: its index says so.
 pub async fn archive_logs(
     store: &dyn Store,
     run: &RunId,
     slot: &HostSlot,
     scratch: &Path,
-) -> anyhow::Result<Option<ManifestFile>> {
+) -> anyhow::Result<ManifestFile> {
     let folder = scratch.join(format!("zip-{slot}"));
     std::fs::create_dir_all(&folder)?;
     let made = make(store, run, slot, &folder).await;
     let put = match made {
-        Ok(Some((path, file))) => store.put_file(&file.path, &path).await.map(|()| Some(file)).map_err(Into::into),
-        Ok(None) => Ok(None),
+        Ok((path, file)) => store.put_file(&file.path, &path).await.map(|()| file).map_err(Into::into),
         Err(error) => Err(error),
     };
     // Temporary copies: the store has what counts.
@@ -48,7 +47,7 @@ async fn make(
     run: &RunId,
     slot: &HostSlot,
     folder: &Path,
-) -> anyhow::Result<Option<(PathBuf, ManifestFile)>> {
+) -> anyhow::Result<(PathBuf, ManifestFile)> {
     let mut parts: Vec<Part> = Vec::new();
     let mut by_key: HashMap<StepKey, usize> = HashMap::new();
     for listed in store.list(&layout::log_segments_prefix(run, slot), None).await? {
@@ -86,9 +85,6 @@ async fn make(
             part.file.write_all(&bytes)?;
         }
     }
-    if parts.is_empty() {
-        return Ok(None);
-    }
     let path = folder.join("logs.zip");
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path)?);
     let options = SimpleFileOptions::default()
@@ -108,7 +104,7 @@ async fn make(
     serde_json::to_writer_pretty(&mut zip, &json!({"v": 1, "run": run, "host": slot.host, "steps": index}))?;
     zip.finish()?.sync_all()?;
     let (size, sha256) = crate::run::collect::results::sha256_of(&path)?;
-    Ok(Some((path, ManifestFile { path: layout::log_zip_key(run, slot), size, sha256 })))
+    Ok((path, ManifestFile { path: layout::log_zip_key(run, slot), size, sha256 }))
 }
 
 /// A file name of a task's name: letters, digits and dashes.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::log_line::LogLine;
@@ -34,6 +34,7 @@ struct Inner {
     redactor: Redactor,
     timing: Timing,
     slots: Mutex<HashMap<HostSlot, SlotLog>>,
+    failure: watch::Sender<Option<StoreError>>,
 }
 
 #[derive(Default)]
@@ -70,8 +71,8 @@ impl LogBook {
                 *offset = line.next.max(*offset);
             }
         }
-        let inner =
-            Inner { store, run: run.clone(), journal, redactor, timing: timing.clone(), slots: Mutex::new(slots) };
+        let (slots, failure) = (Mutex::new(slots), watch::Sender::new(None));
+        let inner = Inner { store, run: run.clone(), journal, redactor, timing: timing.clone(), slots, failure };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -130,9 +131,20 @@ impl LogBook {
         send(sender, Message::Line(line)).await;
     }
 
-    /// A step's outcome has this journal ticket: once both are safe, the worker may forget the step.
-    pub async fn finish(&self, slot: &HostSlot, key: &StepKey, ticket: u64) {
-        send(self.sender(slot), Message::Finished { key: key.clone(), ticket }).await;
+    /// A step's outcome has this journal ticket: once both are safe, the worker may forget the step. One that said
+    /// nothing leaves an empty line, so that the log names every step.
+    pub async fn finish(&self, slot: &HostSlot, key: &StepKey, task: &str, ticket: u64) {
+        let (sender, silent) = {
+            let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let log = slots.entry(slot.clone()).or_default();
+            let silent = !log.offsets.contains_key(key);
+            log.offsets.entry(key.clone()).or_default();
+            (log.sender.clone(), silent)
+        };
+        if silent {
+            send(sender.clone(), Message::Line(LogLine::silent(key.clone(), task))).await;
+        }
+        send(sender, Message::Finished { key: key.clone(), ticket }).await;
     }
 
     /// Waits until all output of a worker stands in the store.
@@ -156,6 +168,11 @@ impl LogBook {
         if let Some(writer) = writer {
             drop(writer.await);
         }
+    }
+
+    /// Turns into an error once, when the store took no output for longer than a master may live without it.
+    pub fn failure(&self) -> watch::Receiver<Option<StoreError>> {
+        self.inner.failure.subscribe()
     }
 
     fn sender(&self, slot: &HostSlot) -> Option<mpsc::Sender<Message>> {
@@ -227,8 +244,15 @@ impl Writer {
         }
     }
 
-    /// Puts what waits into the store, however long the store takes, and tells the worker what it may forget.
+    /// Puts what waits into the store and tells the worker what it may forget. After the book has failed, nothing is
+    /// written, and the worker keeps what it has.
     async fn write(&mut self) {
+        if self.inner.failure.borrow().is_some() {
+            self.lines.clear();
+            self.through.clear();
+            self.finished.clear();
+            return;
+        }
         if !self.lines.is_empty() {
             let lines = std::mem::take(&mut self.lines);
             self.segment += 1;
@@ -238,8 +262,13 @@ impl Writer {
                 Err(_) => return,
             };
             let mut pause = ms(self.inner.timing.reconnect_ms);
-            while self.inner.store.put(&key, packed.clone()).await.is_err() {
+            let give_up = tokio::time::Instant::now() + ms(self.inner.timing.self_fence_ms);
+            while let Err(error) = self.inner.store.put(&key, packed.clone()).await {
                 if self.inner.journal.fenced().borrow().is_some() {
+                    return;
+                }
+                if tokio::time::Instant::now() > give_up {
+                    self.inner.failure.send_replace(Some(error));
                     return;
                 }
                 tokio::time::sleep(pause).await;

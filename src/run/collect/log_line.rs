@@ -38,6 +38,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl LogLine {
+    /// The line of a step that said nothing.
+    pub fn silent(key: StepKey, task: &str) -> Self {
+        let task = task.to_owned();
+        Self { key, task, t: 0, next: 0, s: None, d: String::new(), b: String::new(), lost: 0 }
+    }
     /// Puts bytes where they belong.
     pub fn set_bytes(&mut self, bytes: &[u8]) {
         match std::str::from_utf8(bytes) {

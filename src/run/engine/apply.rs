@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::context::{Context, Engine, Workspace};
+use super::context::{Context, Workspace};
 use super::play::PlayRun;
 use super::state::RunState;
 use super::unit::{Facts, Finished, Include, flag};
@@ -24,8 +24,8 @@ pub(super) fn apply(
     results: Vec<Finished>,
     fatal: bool,
     name_of: &dyn Fn(&PlanTask) -> Option<String>,
-) -> Engine<()> {
-    let Some(task) = play.turn.as_ref().map(|turn| turn.task.clone()) else { return Ok(()) };
+) {
+    let Some(task) = play.turn.as_ref().map(|turn| turn.task.clone()) else { return };
     let mut failed_hosts: Vec<HostName> = Vec::new();
     let mut any_unreachable = false;
     let mut includes: Vec<(Include, Vec<HostName>)> = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn apply(
         }
     }
     for (include, hosts) in includes {
-        included(context, state, play, &task, include, &hosts)?;
+        included(context, state, play, &task, include, &hosts);
     }
     if fatal && (!failed_hosts.is_empty() || any_unreachable) {
         // A host that is failed here is out of what follows the batch, also where a rescue catches it.
@@ -79,7 +79,6 @@ pub(super) fn apply(
         }
     }
     state.note_failures(play);
-    Ok(())
 }
 
 fn fail(
@@ -211,7 +210,7 @@ fn included(
     task: &PlanTask,
     include: Include,
     hosts: &[HostName],
-) -> Engine<()> {
+) {
     let number = play.next_inclusion(&task.path);
     let path = include_path(context, task, &include.file);
     let loaded = if path.is_file() {
@@ -258,7 +257,6 @@ fn included(
             }
         }
     }
-    Ok(())
 }
 
 /// Beside the file that includes, then beside the playbook.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::context::Member;
 use super::doors::Pins;
 use super::step::{self, StepRequest};
-use super::unit::{Trail, Trouble, Unit, environment, flag, templar};
+use super::unit::{Trail, Trouble, Unit, environment, flag, keyword, templar};
 use super::values::{duration_ms, truth};
 use super::variables::HostScope;
 use crate::core::event::EventKind;
@@ -185,8 +185,8 @@ impl Attempt<'_> {
         };
         let templar = templar(self.scope, self.pins);
         let directives = &unit.task.effective.directives;
-        let check = unit.flag(&templar, directives.check_mode.as_ref(), context.spec.options.check)?;
-        let diff = unit.flag(&templar, directives.diff.as_ref(), context.spec.options.diff)?;
+        let check = keyword(&templar, directives.check_mode.as_ref(), context.spec.options.check)?;
+        let diff = keyword(&templar, directives.diff.as_ref(), context.spec.options.diff)?;
         let rendered = self.arguments(spec, &templar)?;
         let coerced = args::coerce(spec, &rendered).map_err(|problems| Trouble::Task(problems.join("; ")))?;
         let scope: Arc<dyn Scope> = Arc::new(self.scope.clone());
@@ -313,7 +313,7 @@ impl Attempt<'_> {
         };
         let wanted = match by_variable("ansible_become")? {
             Some(value) => truth(&value).unwrap_or(false),
-            None => self.unit.flag(templar, directives.becomes.as_ref(), false)?,
+            None => keyword(templar, directives.becomes.as_ref(), false)?,
         };
         if !wanted {
             return Ok(None);

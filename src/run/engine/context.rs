@@ -180,40 +180,6 @@ impl Context {
         Some(Member { slot, instance: None, link, address })
     }
 
-    /// Renders a value outside of any task: keywords of plays. Time, chance and lookups are not there.
-    pub(super) fn render_plain(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        host: &HostName,
-        scopes: &PlayScopes,
-        value: &Value,
-    ) -> Result<Value, String> {
-        let layers = snapshot.layers(host, scopes, Vec::new());
-        let scope = HostScope::new(layers, snapshot.clone(), host.clone());
-        Templar::new(Arc::new(scope), Arc::new(NoDoors)).value(value).map_err(|error| error.message)
-    }
-    /// A task's name for people: rendered in the scope of its first host where that works, else as written.
-    pub(super) fn task_name(
-        &self,
-        task: &PlanTask,
-        snapshot: &Arc<Snapshot>,
-        host: &HostName,
-        scopes: &PlayScopes,
-    ) -> String {
-        let Some(name) = &task.task.name else { return task.task.action.name.clone() };
-        let rendered = self.render_plain(snapshot, host, scopes, &Value::String(name.value.clone()));
-        rendered.map_or_else(|_| name.value.clone(), |value| crate::language::args::text_of(&value))
-    }
-    /// A handler's name, rendered with the variables that are the same for all hosts where it is a template.
-    pub(super) fn plain_text(&self, text: &str, snapshot: &Arc<Snapshot>, play: &Arc<Vars>) -> String {
-        if !crate::language::playbook::is_template(text) {
-            return text.to_owned();
-        }
-        let localhost = HostName::new("localhost");
-        let scopes = PlayScopes { play: vec![play.clone()], ..PlayScopes::default() };
-        let rendered = self.render_plain(snapshot, &localhost, &scopes, &Value::String(text.to_owned()));
-        rendered.map_or_else(|_| text.to_owned(), |value| crate::language::args::text_of(&value))
-    }
     /// The variables of a play's `vars_files` for a host; of an entry that is a list the first file that exists.
     pub(super) fn vars_files(
         &self,
@@ -232,7 +198,7 @@ impl Context {
             let mut found = None;
             let mut tried = Vec::new();
             for name in names {
-                let name = self.render_plain(snapshot, host, scopes, &name)?;
+                let name = render_plain(snapshot, host, scopes, &name)?;
                 let name = crate::language::args::text_of(&name);
                 match finder.find("vars", &name) {
                     Ok(path) => {
@@ -266,6 +232,36 @@ impl Context {
         let set = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(FETCHED_MODE));
         set.map_err(|error| EngineError::Internal(format!("{}: {error}", path.display())))
     }
+}
+
+/// A task's name for people: rendered in the scope of its first host where that works, else as written.
+pub(super) fn task_name(task: &PlanTask, snapshot: &Arc<Snapshot>, host: &HostName, scopes: &PlayScopes) -> String {
+    let Some(name) = &task.task.name else { return task.task.action.name.clone() };
+    let rendered = render_plain(snapshot, host, scopes, &Value::String(name.value.clone()));
+    rendered.map_or_else(|_| name.value.clone(), |value| crate::language::args::text_of(&value))
+}
+
+/// A handler's name, rendered with the variables that are the same for all hosts where it is a template.
+pub(super) fn plain_text(text: &str, snapshot: &Arc<Snapshot>, play: &Arc<Vars>) -> String {
+    if !crate::language::playbook::is_template(text) {
+        return text.to_owned();
+    }
+    let localhost = HostName::new("localhost");
+    let scopes = PlayScopes { play: vec![play.clone()], ..PlayScopes::default() };
+    let rendered = render_plain(snapshot, &localhost, &scopes, &Value::String(text.to_owned()));
+    rendered.map_or_else(|_| text.to_owned(), |value| crate::language::args::text_of(&value))
+}
+
+/// Renders a value outside of any task: keywords of plays. Time, chance and lookups are not there.
+pub(super) fn render_plain(
+    snapshot: &Arc<Snapshot>,
+    host: &HostName,
+    scopes: &PlayScopes,
+    value: &Value,
+) -> Result<Value, String> {
+    let layers = snapshot.layers(host, scopes, Vec::new());
+    let scope = HostScope::new(layers, snapshot.clone(), host.clone());
+    Templar::new(Arc::new(scope), Arc::new(NoDoors)).value(value).map_err(|error| error.message)
 }
 
 /// Keywords of plays are rendered without the outside world: nothing there could be pinned under a step's key.

@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::apply::{apply, is_quiet};
 use super::context::{Context, Engine, Member};
-use super::ending::Tally;
+use super::ending::{Problem, Tally};
 use super::groups::{self, Home, Launched};
 use super::play::{Phase, PlayRun};
 use super::state::RunState;
@@ -108,7 +108,7 @@ impl Dispatcher {
             loop {
                 let before: Vec<Phase> = self.plays.iter().map(|play| play.phase).collect();
                 self.begin_plays().await?;
-                self.advance_plays().await?;
+                self.advance_plays()?;
                 if before.iter().copied().eq(self.plays.iter().map(|play| play.phase)) {
                     break;
                 }
@@ -174,10 +174,10 @@ impl Dispatcher {
     fn group_is_up(&mut self, group: GroupName, launched: Launched) {
         let (sealed, members) = match launched {
             Launched::Ready(sealed, members) => (sealed, members),
-            Launched::Failed(why) => {
-                self.context.emit(EventKind::Warning { message: why.clone() });
-                self.tally.problems.push(why.clone());
-                self.groups.insert(group, GroupPhase::Failed(why));
+            Launched::Failed(problem) => {
+                self.context.emit(EventKind::Warning { message: problem.why.clone() });
+                self.groups.insert(group, GroupPhase::Failed(problem.why.clone()));
+                self.tally.problems.push(problem);
                 return;
             }
         };
@@ -280,7 +280,9 @@ impl Dispatcher {
                         self.plays[index].phase = Phase::Over { broke };
                     } else if fates.iter().all(|phase| matches!(phase, Some(Phase::Over { .. }))) {
                         let groups = self.groups_of(&self.plays[index].declared);
-                        groups.iter().for_each(|group| self.ask_for(group));
+                        for group in &groups {
+                            self.ask_for(group);
+                        }
                         self.plays[index].phase = Phase::Launching;
                     }
                 }
@@ -372,21 +374,21 @@ impl Dispatcher {
     /// Renders a keyword of a play in the scope of its first host.
     fn render(&self, play: &crate::language::playbook::Play, host: &HostName, value: &Value) -> Engine<Value> {
         let scopes = PlayScopes { play: vec![Arc::new(plan::written(&play.directives.vars))], ..PlayScopes::default() };
-        self.context.render_plain(&self.state.snapshot(), host, &scopes, value).map_err(|error| self.at(play, error))
+        super::context::render_plain(&self.state.snapshot(), host, &scopes, value).map_err(|error| self.at(play, error))
     }
 
     fn at(&self, play: &crate::language::playbook::Play, message: String) -> EngineError {
         EngineError::Playbook(format!("{}: {message}", self.context.sources.place(play.span)))
     }
 
-    async fn advance_plays(&mut self) -> Engine<()> {
+    fn advance_plays(&mut self) -> Engine<()> {
         for index in 0..self.plays.len() {
             while self.plays[index].phase == Phase::Running && self.plays[index].open == 0 {
                 self.settle_turn(index)?;
                 if self.hurry {
                     self.end_play(index, false);
-                } else if !self.next_turn(index).await? {
-                    self.next_batch(index)?;
+                } else if !self.next_turn(index)? {
+                    self.next_batch(index);
                 }
             }
         }
@@ -405,8 +407,8 @@ impl Dispatcher {
         let fatal = self.is_fatal(index, &results)?;
         let context = self.context.clone();
         let before: BTreeSet<HostName> = self.state.unreachable.clone();
-        let name_of = handler_names(&context, self.state.snapshot(), self.plays[index].vars.clone());
-        apply(&context, &mut self.state, &mut self.plays[index], results, fatal, &name_of)?;
+        let name_of = handler_names(self.state.snapshot(), self.plays[index].vars.clone());
+        apply(&context, &mut self.state, &mut self.plays[index], results, fatal, &name_of);
         self.plays[index].turn = None;
         for host in self.state.unreachable.difference(&before).cloned().collect::<Vec<_>>() {
             self.host_is_lost(&host);
@@ -436,7 +438,8 @@ impl Dispatcher {
         };
         let policy = self.context.spec.cluster.groups.get(group.0).map(|spec| spec.on_loss);
         if policy == Some(OnLoss::Fail) {
-            self.tally.problems.push(format!("{host} was lost, and its group has on_loss: fail"));
+            let why = format!("{host} was lost, and its group has on_loss: fail");
+            self.tally.problems.push(Problem::of_hosts(why));
             for index in 0..self.plays.len() {
                 self.end_play(index, true);
             }
@@ -444,9 +447,9 @@ impl Dispatcher {
     }
 
     /// Picks and starts the next turn; false where the batch is through.
-    async fn next_turn(&mut self, index: usize) -> Engine<bool> {
+    fn next_turn(&mut self, index: usize) -> Engine<bool> {
         let context = self.context.clone();
-        let name_of = handler_names(&context, self.state.snapshot(), self.plays[index].vars.clone());
+        let name_of = handler_names(self.state.snapshot(), self.plays[index].vars.clone());
         let Some(turn) = self.plays[index].next_turn(&name_of) else { return Ok(false) };
         let snapshot = self.state.snapshot();
         let members = self.state.members();
@@ -458,7 +461,7 @@ impl Dispatcher {
         for host in &hosts {
             let scopes = self.scopes(index, &turn.task, host)?;
             if name.is_empty() {
-                name = context.task_name(&turn.task, &snapshot, host, &scopes);
+                name = super::context::task_name(&turn.task, &snapshot, host, &scopes);
             }
             units.push(Unit {
                 context: context.clone(),
@@ -579,7 +582,7 @@ impl Dispatcher {
     }
 
     /// Begins the next batch, or ends the play.
-    fn next_batch(&mut self, index: usize) -> Engine<()> {
+    fn next_batch(&mut self, index: usize) {
         let run = &mut self.plays[index];
         self.state.note_failures(run);
         if run.batch_number > 0 {
@@ -590,7 +593,7 @@ impl Dispatcher {
             };
             if !run.batch.is_empty() && run.batch.iter().all(lost) {
                 self.end_play(index, true);
-                return Ok(());
+                return;
             }
         }
         match run.batches.pop_front() {
@@ -606,7 +609,6 @@ impl Dispatcher {
             }
             None => self.end_play(index, false),
         }
-        Ok(())
     }
 
     fn end_play(&mut self, index: usize, broke: bool) {
@@ -663,11 +665,6 @@ fn place_of(context: &Context, task: &PlanTask) -> String {
 }
 
 /// A handler's name; templates in it see the run's variables only as far as they are the same for all hosts.
-fn handler_names(
-    context: &Arc<Context>,
-    snapshot: Arc<super::variables::Snapshot>,
-    vars: Arc<Vars>,
-) -> impl Fn(&PlanTask) -> Option<String> {
-    let context = context.clone();
-    move |task: &PlanTask| task.task.name.as_ref().map(|name| context.plain_text(&name.value, &snapshot, &vars))
+fn handler_names(snapshot: Arc<super::variables::Snapshot>, vars: Arc<Vars>) -> impl Fn(&PlanTask) -> Option<String> {
+    move |task: &PlanTask| task.task.name.as_ref().map(|name| super::context::plain_text(&name.value, &snapshot, &vars))
 }

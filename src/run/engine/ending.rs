@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use tokio::time::Instant;
 
 use super::context::{Context, Engine};
 use super::dispatcher::Ended;
@@ -10,8 +11,10 @@ use super::groups::{self, Home};
 use super::{EngineError, Stop};
 use crate::core::event::{EventKind, HostStats};
 use crate::core::ids::{HostName, HostSlot, InstanceId};
-use crate::core::records::{Collected, FORMAT_VERSION, Gone, Loss, Outcome, Receipt, Record, Resource};
+use crate::core::records::{Collected, Entry, FORMAT_VERSION, Gone, Loss, Outcome, Receipt, Record, Resource};
+use crate::core::timing::ms;
 use crate::platform::cloud::InstanceState;
+use crate::platform::store::journal::Journal;
 use crate::platform::store::{Created, layout};
 
 /// What the dispatcher brings to the end.
@@ -22,13 +25,32 @@ pub(super) struct Tally {
     pub(super) ended: Vec<Ended>,
     pub(super) unresolved: Vec<InstanceId>,
     /// What went wrong beside failed tasks.
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
     pub(super) failed: bool,
     pub(super) unreachable: bool,
     pub(super) stopped: Option<String>,
 }
 
+/// Why a run did not do what it was asked, beside failed tasks.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) why: String,
+    exit: i32,
+}
+
+impl Problem {
+    /// dayfly itself, its machine or its store failed.
+    pub(super) fn ours(why: String) -> Self {
+        Self { why, exit: EXIT_OURS }
+    }
+    /// Hosts failed, or the playbook did.
+    pub(super) fn of_hosts(why: String) -> Self {
+        Self { why, exit: EXIT_FAILED }
+    }
+}
+
 /// Exit codes of a run (DESIGN, "Exit"): see `entry::exit`.
+const EXIT_OURS: i32 = 1;
 const EXIT_FAILED: i32 = 2;
 const EXIT_UNREACHABLE: i32 = 4;
 const EXIT_UNPROVEN: i32 = 7;
@@ -65,6 +87,35 @@ pub(super) async fn close(context: &Arc<Context>, mut tally: Tally) -> Engine<Re
     context.journal.record(Record::RunEnded { outcome: name_of(receipt.outcome), exit: receipt.exit }).await?;
     told(context, &receipt);
     Ok(receipt)
+}
+
+/// Ends the workers of a run whose store takes nothing any more, so that nothing is left. What is ended here is not
+/// journaled: whoever closes the run later proves it. Where a newer master works on the run, or where nobody can tell,
+/// its workers are left to that master and to their leases.
+pub(super) async fn abandon(context: &Context) {
+    let run = &context.spec.run;
+    let is_newer = |entry: &Entry| matches!(entry.record, Record::EpochStarted { epoch, .. } if epoch > context.epoch);
+    match Journal::read(&*context.store, run).await {
+        Ok(entries) if !entries.iter().any(is_newer) => {}
+        _ => return,
+    }
+    let started = Instant::now();
+    let pause = ms(context.spec.timing.reconnect_ms) / 2;
+    let mut ended = 0;
+    // A cloud that does not answer now is asked again; leases end what this cannot.
+    while started.elapsed() < ms(context.spec.timing.boot_ms) {
+        if let Ok(found) = context.cloud.sweep(run).await {
+            if found.is_empty() {
+                let message = format!("the store cannot be written: the run stops here, {ended} workers were ended");
+                context.emit(EventKind::Warning { message });
+                return;
+            }
+            ended = ended.max(found.len());
+            let ids: Vec<InstanceId> = found.into_iter().map(|instance| instance.id).collect();
+            drop(context.cloud.terminate(run, &ids).await);
+        }
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// The receipt, where there is one.
@@ -135,13 +186,16 @@ fn judge(context: &Context, tally: &Tally) -> (Outcome, i32, String) {
         };
     }
     if let Some(problem) = tally.problems.first() {
-        return (Outcome::Failed, EXIT_FAILED, problem.clone());
+        return (Outcome::Failed, problem.exit, problem.why.clone());
     }
     if tally.unreachable {
         return (Outcome::Failed, EXIT_UNREACHABLE, format!("unreachable: {}", names(&lost)));
     }
     if tally.failed {
         return (Outcome::Failed, EXIT_FAILED, format!("failed: {}", names(&failed)));
+    }
+    if let Some(gap) = tally.homes.iter().flat_map(|home| &home.manifest.gaps).next() {
+        return (Outcome::Failed, EXIT_OURS, format!("not everything came home: {gap}"));
     }
     (Outcome::Succeeded, 0, "every play came to its end".to_owned())
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::EngineError;
 use super::context::{Context, Engine, Member};
+use super::ending::Problem;
 use crate::core::event::EventKind;
 use crate::core::ids::{GroupName, HostName, HostSlot, Incarnation, InstanceId};
 use crate::core::records::{
@@ -25,7 +26,7 @@ pub(super) enum Launched {
     /// Its members, by rank. Those that are lost since have no member.
     Ready(Vec<SealedMember>, Vec<Member>),
     /// It cannot be had; why and what to do.
-    Failed(String),
+    Failed(Problem),
 }
 
 /// The names that a group declares.
@@ -43,7 +44,7 @@ pub(super) async fn bring_up(context: Arc<Context>, group: GroupName) -> Engine<
         Some(members) => find_again(&context, members).await?,
         None => match launch(&context, &group, &spec).await? {
             Ok(instances) => instances,
-            Err(why) => return Ok(Launched::Failed(why)),
+            Err(why) => return Ok(Launched::Failed(Problem::ours(why))),
         },
     };
     let reached = join_all(instances.iter().map(|instance| reach(&context, instance))).await;
@@ -69,7 +70,8 @@ pub(super) async fn bring_up(context: Arc<Context>, group: GroupName) -> Engine<
     if (members.len() as u32) < spec.min_count {
         let (have, need) = (members.len(), spec.min_count);
         let why = silent.first().map(|(_, why)| why.clone()).unwrap_or_default();
-        return Ok(Launched::Failed(format!("group {group}: {have} of at least {need} workers came up: {why}")));
+        let why = format!("group {group}: {have} of at least {need} workers came up: {why}");
+        return Ok(Launched::Failed(Problem::of_hosts(why)));
     }
     let spare: Vec<InstanceId> = silent.iter().map(|(instance, _)| instance.id.clone()).collect();
     if !spare.is_empty() {
@@ -246,10 +248,9 @@ async fn prepare(context: &Arc<Context>, member: &Member) -> Engine<()> {
         for outcome in
             [member.link.renew(context.spec.timing.lease_ms).await, member.link.deadline(context.deadline_ms()).await]
         {
-            match outcome {
-                Err(LinkError::Fenced(epoch)) => return Err(EngineError::Fenced(epoch)),
-                // It has its first lease; the keeper renews it.
-                Ok(()) | Err(_) => {}
+            // Other failures do no harm: it has its first lease, and the keeper renews it.
+            if let Err(LinkError::Fenced(epoch)) = outcome {
+                return Err(EngineError::Fenced(epoch));
             }
         }
     }
@@ -274,7 +275,7 @@ async fn recover_output(context: &Arc<Context>, member: &Member, known_steps: &[
         };
         let (outcome, ()) = tokio::join!(member.link.attach(key, from, sender), pump);
         if outcome.is_ok() {
-            context.logs.finish(&member.slot, key, 0).await;
+            context.logs.finish(&member.slot, key, &name, 0).await;
         }
     }
 }
@@ -284,10 +285,9 @@ async fn recover_output(context: &Arc<Context>, member: &Member, known_steps: &[
 pub(super) async fn keep_alive(context: Arc<Context>, member: Member) {
     loop {
         tokio::time::sleep(ms(context.spec.timing.renew_ms)).await;
-        match member.link.renew(context.spec.timing.lease_ms).await {
-            Err(LinkError::Fenced(_)) => return,
-            // An unreachable worker is tried again; its lease ends by itself.
-            Ok(()) | Err(_) => {}
+        // An unreachable worker is tried again; its lease ends by itself.
+        if let Err(LinkError::Fenced(_)) = member.link.renew(context.spec.timing.lease_ms).await {
+            return;
         }
     }
 }
@@ -349,7 +349,7 @@ pub(super) async fn collect(
     }
     context.logs.end(slot).await;
     let logs = match archive_logs(&*context.store, run, slot, &context.scratch).await {
-        Ok(logs) => logs,
+        Ok(logs) => Some(logs),
         Err(error) => {
             gaps.push(format!("logs of {}: {error:#}", slot.host));
             None

@@ -113,6 +113,13 @@ pub enum EngineError {
     Internal(String),
 }
 
+impl EngineError {
+    /// Whether the store did not take or give what it must.
+    fn is_of_store(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Journal(JournalError::Store(_)))
+    }
+}
+
 impl From<JournalError> for EngineError {
     fn from(error: JournalError) -> Self {
         match error {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::context::{Context, Workspace};
 use super::dispatcher::Dispatcher;
-use super::ending::{self, Tally};
+use super::ending::{self, Problem, Tally};
 use super::history::History;
 use super::state::RunState;
 use super::watch::Watch;
@@ -20,6 +20,7 @@ use crate::core::ids::{GroupName, HostName, Incarnation};
 use crate::core::records::{CloudKind, Receipt};
 use crate::core::redact::Redactor;
 use crate::core::source::{Severity, SourceMap};
+use crate::core::timing::ms;
 use crate::core::values::{Var, Vars};
 use crate::language::plan::{TagFilter, written};
 use crate::language::playbook::{self, Playbook};
@@ -39,7 +40,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     let sources = SourceMap::default();
     let entry = workspace.join(&spec.entry);
     let playbook = load(&sources, &entry)?;
-    let playbook_dir = entry.parent().map(Path::to_path_buf).unwrap_or_else(|| workspace.clone());
+    let playbook_dir = entry.parent().map_or_else(|| workspace.clone(), Path::to_path_buf);
     let output_dir = spec.foreground_folder.as_ref().map_or_else(|| playbook_dir.clone(), Into::into);
     let (stop_sender, stop) = watch::channel(Stop::No);
     let watch = Watch {
@@ -54,7 +55,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     watchers.spawn(watch.clone().beat());
     watchers.spawn(watch.clone().listen());
     watchers.spawn(watch.clone().expire(history.deadline_ms.unwrap_or(spec.soft_deadline_ms)));
-    watchers.spawn(watch.forward(outside));
+    watchers.spawn(watch.clone().forward(outside));
 
     let tags = TagFilter::new(&spec.options.tags, &spec.options.skip_tags);
     let context = Arc::new(Context {
@@ -77,11 +78,14 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         scratch,
         events,
         stop,
-        children: Default::default(),
+        children: std::sync::Mutex::default(),
         spec,
     });
-    let outcome = work(&context).await;
+    let outcome = work(&context, &watch).await;
     watchers.shutdown().await;
+    if outcome.as_ref().is_err_and(EngineError::is_of_store) {
+        ending::abandon(&context).await;
+    }
     context.close_children().await;
     if !matches!(outcome, Err(EngineError::Fenced(_))) {
         context.journal.clone().close().await?;
@@ -89,8 +93,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     outcome
 }
 
-async fn work(context: &Arc<Context>) -> Result<Receipt, EngineError> {
-    let mut fenced = context.journal.fenced();
+async fn work(context: &Arc<Context>, watch: &Watch) -> Result<Receipt, EngineError> {
     let course = async {
         if context.history.ended.is_some()
             && let Some(receipt) = ending::read_receipt(context).await?
@@ -113,19 +116,46 @@ async fn work(context: &Arc<Context>) -> Result<Receipt, EngineError> {
             // The run cannot go on, but it ends as every run does: nothing is left.
             Err(error @ (EngineError::Diverged { .. } | EngineError::Playbook(_))) => {
                 context.emit(EventKind::Warning { message: error.to_string() });
-                Tally { problems: vec![error.to_string()], failed: true, ..Tally::default() }
+                let problem = match &error {
+                    EngineError::Playbook(why) => Problem::of_hosts(why.clone()),
+                    other => Problem::ours(other.to_string()),
+                };
+                Tally { problems: vec![problem], failed: true, ..Tally::default() }
             }
             Err(error) => return Err(error),
         };
         ending::close(context, tally).await
     };
+    tokio::pin!(course);
+    let failure = tokio::select! {
+        biased;
+        outcome = &mut course => return outcome,
+        failure = failed(context) => failure,
+    };
+    if failure.is_of_store() {
+        // Nothing new begins, and steps are stopped where they can still be told.
+        watch.ask(Stop::Cancel { by: "a store that cannot be written".to_owned() });
+        let grace = ms(context.spec.timing.kill_grace_ms);
+        drop(tokio::time::timeout(grace, course).await);
+    }
+    Err(failure)
+}
+
+/// Completes when the journal or the logs can be written no more.
+async fn failed(context: &Context) -> EngineError {
+    let (mut fenced, mut lost) = (context.journal.fenced(), context.logs.failure());
     tokio::select! {
         biased;
-        outcome = course => outcome,
         Ok(failure) = fenced.wait_for(Option::is_some) => {
             let failure = failure.clone();
-            Err(failure.map_or_else(|| EngineError::Internal("the journal is closed".to_owned()), EngineError::from))
+            failure.map_or_else(|| EngineError::Internal("the journal is closed".to_owned()), EngineError::from)
         }
+        Ok(failure) = lost.wait_for(Option::is_some) => {
+            let failure = failure.clone();
+            failure.map_or_else(|| EngineError::Internal("the log book is closed".to_owned()), EngineError::from)
+        }
+        // Nobody can tell any more.
+        else => std::future::pending().await,
     }
 }
 

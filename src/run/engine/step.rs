@@ -189,6 +189,9 @@ pub(super) async fn run(context: &Arc<Context>, member: &Member, request: &StepR
         Conversation::Lost(evidence) => {
             let outcome = unreachable_outcome(&evidence, started.elapsed());
             if !context.is_stopping() {
+                if member.instance.is_some() {
+                    super::groups::lose(context, &member.slot, &evidence).await?;
+                }
                 context
                     .journal
                     .record(Record::StepJudged { key: request.key.clone(), outcome: outcome.clone() })
@@ -199,7 +202,7 @@ pub(super) async fn run(context: &Arc<Context>, member: &Member, request: &StepR
     };
     crate::fault_point!(context.world, "step.before_done");
     let ticket = remember(context, &request.key, &digest, &outcome, request.no_log).await?;
-    context.logs.finish(&member.slot, &request.key, ticket).await;
+    context.logs.finish(&member.slot, &request.key, &request.name, ticket).await;
     context.emit(EventKind::StepEnded {
         key: request.key.clone(),
         host: member.slot.host.clone(),

@@ -261,8 +261,8 @@ impl Unit {
                 let templar = templar(scope, &pins);
                 let directives = &self.task.effective.directives;
                 let mut item = ItemResult::of(result);
-                item.ignore_errors = self.flag(&templar, directives.ignore_errors.as_ref(), false).unwrap_or(false);
-                item.no_log = self.flag(&templar, directives.no_log.as_ref(), false).unwrap_or(true);
+                item.ignore_errors = keyword(&templar, directives.ignore_errors.as_ref(), false).unwrap_or(false);
+                item.no_log = keyword(&templar, directives.no_log.as_ref(), false).unwrap_or(true);
                 Ok(item)
             }
         }
@@ -288,7 +288,7 @@ impl Unit {
                     result.insert("skip_reason".to_owned(), json!("Conditional result was False"));
                     result.insert("false_condition".to_owned(), value);
                     let mut item = ItemResult::of(result);
-                    item.no_log = self.flag(&templar, directives.no_log.as_ref(), false)?;
+                    item.no_log = keyword(&templar, directives.no_log.as_ref(), false)?;
                     return Ok(item);
                 }
                 Err(error) => return Err(loop_error.unwrap_or(error).into()),
@@ -298,9 +298,9 @@ impl Unit {
             return Err(error.into());
         }
         let mut settings = ItemResult::of(Map::new());
-        settings.ignore_errors = self.flag(&templar, directives.ignore_errors.as_ref(), false)?;
-        settings.ignore_unreachable = self.flag(&templar, directives.ignore_unreachable.as_ref(), false)?;
-        settings.no_log = self.flag(&templar, directives.no_log.as_ref(), false)?;
+        settings.ignore_errors = keyword(&templar, directives.ignore_errors.as_ref(), false)?;
+        settings.ignore_unreachable = keyword(&templar, directives.ignore_unreachable.as_ref(), false)?;
+        settings.no_log = keyword(&templar, directives.no_log.as_ref(), false)?;
 
         let action = self.task.task.action.name.as_str();
         if action == "meta" {
@@ -374,22 +374,6 @@ impl Unit {
             }
         }
         Ok(names)
-    }
-
-    /// A keyword that is true, false or a template of either.
-    pub(super) fn flag(
-        &self,
-        templar: &Templar,
-        node: Option<&crate::language::yaml::Node>,
-        otherwise: bool,
-    ) -> Result<bool, TemplateError> {
-        let Some(node) = node else { return Ok(otherwise) };
-        let value = templar.value(&node.to_value())?;
-        truth(&value).ok_or_else(|| TemplateError {
-            message: format!("{value} is neither true nor false"),
-            undefined: false,
-            range: None,
-        })
     }
 
     async fn tell_item(&self, scope: &HostScope, value: &Value, item: &ItemResult, replayed: bool) -> Engine<()> {
@@ -520,6 +504,21 @@ impl From<TemplateError> for Trouble {
 /// A templar over a host's scope.
 pub(super) fn templar(scope: &HostScope, pins: &Arc<Pins>) -> Templar {
     Templar::new(Arc::new(scope.clone()), pins.clone())
+}
+
+/// A keyword that is true, false or a template of either.
+pub(super) fn keyword(
+    templar: &Templar,
+    node: Option<&crate::language::yaml::Node>,
+    otherwise: bool,
+) -> Result<bool, TemplateError> {
+    let Some(node) = node else { return Ok(otherwise) };
+    let value = templar.value(&node.to_value())?;
+    truth(&value).ok_or_else(|| TemplateError {
+        message: format!("{value} is neither true nor false"),
+        undefined: false,
+        range: None,
+    })
 }
 
 /// A boolean return value.

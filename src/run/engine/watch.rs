@@ -93,7 +93,7 @@ impl Watch {
     }
 
     /// The first wish counts.
-    fn ask(&self, wish: Stop) {
+    pub(super) fn ask(&self, wish: Stop) {
         self.stop.send_if_modified(|stop| {
             let first = *stop == Stop::No;
             if first {

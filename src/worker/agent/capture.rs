@@ -61,7 +61,7 @@ mod tests {
         let mut capture = Capture::default();
         capture.push(b"head");
         for _ in 0..40 {
-            capture.push(&[b'x'; 100_000]);
+            capture.push(&vec![b'x'; 100_000]);
         }
         capture.push(b"tail");
         assert!(capture.is_cut());

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::folders::{Durability, WorkerFolder, replace};
+use super::reserve;
 
 /// Why an epoch was not let in.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,7 @@ pub enum FenceError {
 /// The file that holds the highest epoch seen, and a lock that orders taking over against accepting steps.
 #[derive(Clone, Debug)]
 pub struct Fence {
+    worker: WorkerFolder,
     file: PathBuf,
     lock: PathBuf,
 }
@@ -29,7 +31,7 @@ pub struct Fence {
 impl Fence {
     /// The fence of a worker.
     pub fn new(worker: &WorkerFolder) -> Self {
-        Self { file: worker.0.join("epoch"), lock: worker.0.join("epoch.lock") }
+        Self { worker: worker.clone(), file: worker.0.join("epoch"), lock: worker.0.join("epoch.lock") }
     }
 
     /// Claims an epoch; durable before it returns.
@@ -40,7 +42,8 @@ impl Fence {
             return Err(FenceError::Fenced(seen));
         }
         if seen < epoch {
-            replace(&self.file, epoch.to_string().as_bytes(), Durability::Durable)?;
+            let text = epoch.to_string();
+            reserve::with_room(&self.worker, || replace(&self.file, text.as_bytes(), Durability::Durable))?;
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ mod glob;
 mod guard;
 mod lease;
 mod prune;
+mod reserve;
 mod role;
 mod runner;
 mod sample;

@@ -20,7 +20,7 @@ use super::folders::{Base, Durability, WorkerFolder, replace};
 use super::follow::{Follower, refusal};
 use super::step_folder::{Accepted, State, StepFolder};
 use super::user::Account;
-use super::{cgroup, clock, glob, lease, prune, sample, spool_reader};
+use super::{cgroup, clock, glob, lease, prune, reserve, sample, spool_reader};
 use crate::core::ids::StepKey;
 use crate::core::records::StepOrder;
 use crate::core::wire::agent_server::Agent;
@@ -111,6 +111,7 @@ impl Agent for Service {
         let (base, worker) = (self.base.clone(), self.worker.clone());
         tokio::task::spawn_blocking(move || {
             prune::prune(&base, &worker);
+            reserve::keep(&worker);
             cgroup::sweep();
         });
         let own = Account::own().map(|account| account.name);
@@ -135,10 +136,15 @@ impl Agent for Service {
         let step = self.step(&run.key);
         let accepted = {
             let _entered = self.enter(run.epoch)?;
-            step.accept(&run.spec, &run.digest).map_err(|error| refusal(&error))?
+            let accept = || step.accept(&run.spec, &run.digest);
+            reserve::with_room(&self.worker, accept).map_err(|error| refusal(&error))?
         };
         if accepted == Accepted::Diverged {
             return Err(Status::already_exists(run.key));
+        }
+        if accepted == Accepted::New {
+            // It may have been given up, and there may be room again.
+            reserve::keep(&self.worker);
         }
         Ok(Response::new(self.follow(step, run.epoch, run.from_offset, accepted == Accepted::New)))
     }

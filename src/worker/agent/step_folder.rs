@@ -209,7 +209,11 @@ impl StepFolder {
             cgroup: cgroup.map(|group| group.0.clone()),
         };
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(self.file("started"))?;
-        file.write_all(&serde_json::to_vec(&started)?)?;
+        if let Err(error) = file.write_all(&serde_json::to_vec(&started)?) {
+            // A torn mark would count as one, and nothing began.
+            fs::remove_file(self.file("started"))?;
+            return Err(error);
+        }
         if durable {
             self.sync(&file)?;
         }

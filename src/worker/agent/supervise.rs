@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::cgroup::Cgroup;
+use super::folders::WorkerFolder;
 use super::frame::Kind;
 use super::guard::Guard;
 use super::runner::{Held, Runner, Sink, listen};
 use super::spool::{Limits, Spool};
 use super::step_folder::StepFolder;
 use super::user::Account;
-use super::{becoming, environment, signals};
+use super::{becoming, environment, reserve, signals};
 use crate::core::records::{End, FORMAT_VERSION, StepOrder, StepOutcome};
 use crate::worker::modules::{self, Context};
 
@@ -47,13 +48,14 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
     nix::sys::prctl::set_child_subreaper(true)?;
     signals::install()?;
     let step = StepFolder { path: folder.to_owned() };
-    let Some(lock) = wait_for_lock(&step)? else { return Ok(()) };
+    let worker = WorkerFolder(step.worker().to_owned());
+    let Some(lock) = reserve::with_room(&worker, || wait_for_lock(&step))? else { return Ok(()) };
     if step.file("result.json").exists() || step.file("started").exists() {
         return Ok(());
     }
     let order = step.order()?;
     let cgroup = Cgroup::new(&step.mark());
-    step.start(order.once, cgroup.as_ref())?;
+    reserve::with_room(&worker, || step.start(order.once, cgroup.as_ref()))?;
     silence()?;
 
     let started = Instant::now();

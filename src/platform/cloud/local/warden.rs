@@ -195,7 +195,8 @@ fn deadline(agent: &Path) -> Option<i64> {
 /// Ends every process of the worker and removes its HOME; stays as long as anything is left.
 async fn end(machine: &Machine, state: &mut State) -> io::Result<()> {
     state.phase = InstanceState::ShuttingDown;
-    machine.say(state)?;
+    // Whether or not the disk takes the word: the worker ends.
+    drop(machine.say(state));
     let (marks, this) = (Marks::of(&machine.home()), std::process::id());
     let why = state.why.clone();
     loop {
@@ -215,7 +216,7 @@ async fn end(machine: &Machine, state: &mut State) -> io::Result<()> {
             // Something is mounted there, or the disk fails: said, and tried again.
             Err(error) => {
                 state.why = format!("{why}; {error}");
-                machine.say(state)?;
+                drop(machine.say(state));
             }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -10,7 +10,7 @@ const ROOMS: [(&str, &[&str]); 5] = [
     ("language", &["yaml", "args", "playbook", "template", "plan", "check"]),
     ("platform", &["store", "cloud", "secrets", "bundle", "remote"]),
     ("run", &["lookups", "collect", "actions", "engine"]),
-    ("views", &["report", "rundb", "notify", "metrics"]),
+    ("views", &["report", "rundb"]),
     ("entry", &["trigger", "reap", "cli"]),
 ];
 

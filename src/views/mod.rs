@@ -1,6 +1,4 @@
 //! What people see of a run.
 
-pub mod metrics;
-pub mod notify;
 pub mod report;
 pub mod rundb;

@@ -81,6 +81,10 @@ impl PlanTask {
     pub fn path_text(&self) -> String {
         self.path.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
     }
+    /// The same task at another place.
+    pub(super) fn moved(&self, path: TaskPath) -> Self {
+        Self { path, task: self.task.clone(), effective: self.effective.clone(), handler: self.handler }
+    }
 }
 
 /// Sections of a play, as first number of its paths.

@@ -1,9 +1,9 @@
 //! One host's way through a play: where it stands, what a failure does to it, what comes next. Pure.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::compile::{PlanBlock, PlanItem, PlanTask, Section};
+use super::flush::Flush;
 
 /// Whether a host goes on in this play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +31,15 @@ struct Frame {
 #[derive(Clone, Debug)]
 pub struct Cursor {
     frames: Vec<Frame>,
-    /// Notified handlers that run now, before the frames go on.
-    handlers: VecDeque<Arc<PlanTask>>,
+    /// Handlers, which run before the frames go on.
+    flush: Flush,
     state: CursorState,
 }
 
 impl Cursor {
     /// At the start of a play.
     pub fn new(play: Arc<PlanBlock>) -> Self {
-        let mut cursor = Self { frames: Vec::new(), handlers: VecDeque::new(), state: CursorState::Going };
+        let mut cursor = Self { frames: Vec::new(), flush: Flush::default(), state: CursorState::Going };
         cursor.enter(play);
         cursor
     }
@@ -59,7 +59,7 @@ impl Cursor {
         if self.state != CursorState::Going {
             return None;
         }
-        if let Some(handler) = self.handlers.pop_front() {
+        if let Some(handler) = self.flush.advance() {
             return Some(handler);
         }
         loop {
@@ -103,11 +103,7 @@ impl Cursor {
     /// handlers that follow.
     pub fn include(&mut self, block: Arc<PlanBlock>, by_handler: bool) {
         if by_handler {
-            let mut tasks = Vec::new();
-            collect(&block.block, &mut tasks);
-            for task in tasks.into_iter().rev() {
-                self.handlers.push_front(task);
-            }
+            self.flush.include(&block);
             return;
         }
         // A frame that has not begun stands for an inclusion of the same turn: this one comes after it, below it.
@@ -116,23 +112,20 @@ impl Cursor {
         self.frames.insert(at, Frame { block, section: Section::Block, next: 0, failing: false });
     }
 
-    /// Runs these handlers before anything else.
-    pub fn flush(&mut self, handlers: impl IntoIterator<Item = Arc<PlanTask>>) {
-        self.handlers.extend(handlers);
+    /// Runs those of these handlers that were notified before anything else. `at`: the task that asks for it, by which the
+    /// same handler in another flush is another task.
+    pub fn flush(&mut self, at: &[u32], handlers: &[Arc<PlanTask>]) {
+        self.flush.begin(at, handlers);
     }
 
-    /// Adds a handler that another handler notified, in the order of writing.
-    pub fn notify_during_flush(&mut self, handler: Arc<PlanTask>) {
-        if self.handlers.iter().any(|known| known.path == handler.path) {
-            return;
-        }
-        let at = self.handlers.iter().position(|known| known.path > handler.path).unwrap_or(self.handlers.len());
-        self.handlers.insert(at, handler);
+    /// Marks a handler: the flush that goes on, if it has not passed it, or the next one runs it.
+    pub fn notify(&mut self, handler: &PlanTask) {
+        self.flush.notify(handler);
     }
 
     /// Whether handlers are being run.
     pub fn is_flushing(&self) -> bool {
-        !self.handlers.is_empty()
+        self.flush.has_next()
     }
 
     /// The task that was taken last failed: on to `rescue`, to `always`, or out.
@@ -140,7 +133,7 @@ impl Cursor {
         if self.state != CursorState::Going {
             return;
         }
-        self.handlers.clear();
+        self.flush.stop();
         loop {
             let Some(frame) = self.frames.last_mut() else {
                 self.state = CursorState::Failed;
@@ -178,15 +171,6 @@ impl Cursor {
     pub fn end(&mut self, state: CursorState) {
         self.state = state;
         self.frames.clear();
-        self.handlers.clear();
-    }
-}
-
-fn collect(items: &[PlanItem], into: &mut Vec<Arc<PlanTask>>) {
-    for item in items {
-        match item {
-            PlanItem::Task(task) => into.push(task.clone()),
-            PlanItem::Block(block) => collect(&block.block, into),
-        }
+        self.flush.stop();
     }
 }

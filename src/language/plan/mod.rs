@@ -3,10 +3,13 @@
 
 mod compile;
 mod cursor;
+mod flush;
 pub mod hosts;
 mod merge;
 mod schedule;
 mod tags;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{PlanBlock, PlanItem, PlanTask, Section, compile_handlers, compile_included, compile_play};
 pub use cursor::{Cursor, CursorState};

@@ -130,7 +130,7 @@ impl PlayRun {
                 Some("noop") => {}
                 Some("flush_handlers") => {
                     for host in &hosts {
-                        self.flush(host, handler_names);
+                        self.flush(host, &first.path, handler_names);
                     }
                 }
                 _ => return Some(Turn { task: first, hosts }),
@@ -138,20 +138,16 @@ impl PlayRun {
         }
     }
 
-    fn flush(&mut self, host: &HostName, handler_names: &dyn Fn(&PlanTask) -> Option<String>) {
+    /// Notifications name handlers only now: of two handlers of one name the last one counts.
+    fn flush(&mut self, host: &HostName, at: &[u32], handler_names: &dyn Fn(&PlanTask) -> Option<String>) {
         let notified = self.notified.remove(host).unwrap_or_default();
-        let mut chosen: Vec<Arc<PlanTask>> = Vec::new();
+        let Some(cursor) = self.cursors.get_mut(host) else { return };
         for name in &notified {
             for handler in matching(&self.handlers, name, handler_names) {
-                if !chosen.iter().any(|known| known.path == handler.path) {
-                    chosen.push(handler);
-                }
+                cursor.notify(&handler);
             }
         }
-        chosen.sort_by(|a, b| a.path.cmp(&b.path));
-        if let Some(cursor) = self.cursors.get_mut(host) {
-            cursor.flush(chosen);
-        }
+        cursor.flush(at, &self.handlers);
     }
 
     /// Remembers a notification; false where no handler listens to it.
@@ -169,7 +165,7 @@ impl PlayRun {
         let by_handler = self.turn.as_ref().is_some_and(|turn| turn.task.handler);
         if by_handler {
             for handler in handlers {
-                cursor.notify_during_flush(handler);
+                cursor.notify(&handler);
             }
         } else {
             let names = self.notified.entry(host.clone()).or_default();

@@ -164,7 +164,8 @@ impl Unit {
         };
         let extended = control.extended.as_ref().is_some_and(|node| truth(&node.to_value()) == Some(true));
         let mut results: Vec<ItemResult> = Vec::new();
-        let mut registered: Option<(String, Value)> = None;
+        // What an item registers or sets is seen by the next ones.
+        let mut gained = Vars::new();
         for (index, value) in items.iter().enumerate() {
             if index > 0 && pause > 0 && trail.fresh {
                 tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
@@ -179,15 +180,10 @@ impl Unit {
             if extended {
                 local.insert("ansible_loop".to_owned(), Var::data(extended_loop(&items, index)));
             }
-            if let Some((name, value)) = &registered {
-                local.insert(name.clone(), Var::data(value.clone()));
-            }
             let include_vars = local.clone();
-            let scope = scope.with(local);
+            let scope = scope.with(gained.clone()).with(local);
             let mut item = self.item(&scope, &index.to_string(), None, &mut trail).await?;
-            if let Some(register) = &self.task.task.register {
-                registered = Some((register.value.clone(), Value::Object(item.result.clone())));
-            }
+            self.gain(&mut gained, &item);
             if let Some(include) = &mut item.include {
                 include.vars = include_vars;
             }
@@ -208,6 +204,20 @@ impl Unit {
             }
         }
         Ok(self.finished_loop(results, trail))
+    }
+
+    /// Adds what an item registered and set.
+    fn gain(&self, gained: &mut Vars, item: &ItemResult) {
+        if let Some(register) = &self.task.task.register {
+            gained.insert(register.value.clone(), Var::data(Value::Object(item.result.clone())));
+        }
+        let (facts, is_data) = match &item.facts {
+            Some(Facts::Set(facts) | Facts::SetAndKept(facts) | Facts::Measured(facts)) => (facts, true),
+            Some(Facts::Included(facts)) => (facts, false),
+            None => return,
+        };
+        let var = if is_data { Var::data } else { Var::written };
+        gained.extend(facts.iter().map(|(name, value)| (name.clone(), var(value.clone()))));
     }
 
     /// The items of the loop; none where the task has no loop.

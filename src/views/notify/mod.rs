@@ -1,1 +1,0 @@
-//! Words to the outside when a run ends.

@@ -63,14 +63,17 @@ async fn a_full_disk_neither_blocks_nor_kills_a_step() {
     assert!(said.bytes.len() as u64 + outcome.output_lost >= outcome.output_bytes);
     assert!(worker.home().join("side").exists());
 
-    // Full to the last byte: an outcome can still be written, a new step is refused and can be tried again.
-    let order = shell("k2", &format!("head -c 8000000 /dev/zero > {}/fill; echo told; exit 6", base.display()));
-    let (outcome, _) = run(&*link, &order).await;
-    assert_eq!(outcome.result["rc"], 6);
-    let (refused, _) = follow(&*link, &shell("k3", "true"), 0).await;
+    // Full to the last byte: an outcome can still be written, and a step is taken in the room that was set aside. Where
+    // that does not make room, the next one is refused and can be tried again.
+    let fill = format!("head -c 8000000 /dev/zero >> {}/fill; echo told; exit 6", base.display());
+    for key in ["k2", "k3"] {
+        let (outcome, _) = run(&*link, &shell(key, &fill)).await;
+        assert_eq!(outcome.result["rc"], 6, "{key}");
+    }
+    let (refused, _) = follow(&*link, &shell("k4", "true"), 0).await;
     assert!(matches!(refused, Err(dayfly::platform::remote::LinkError::Refused(_))), "{refused:?}");
     std::fs::remove_file(base.join("fill")).unwrap();
-    let (outcome, _) = run(&*link, &shell("k3", "true")).await;
+    let (outcome, _) = run(&*link, &shell("k4", "true")).await;
     assert_eq!(outcome.result["rc"], 0);
     link.close().await;
     drop(mounted);

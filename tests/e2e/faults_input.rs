@@ -104,7 +104,7 @@ fn what_cannot_be() {
 #[test]
 fn missing_files() {
     let scene = Scene::new();
-    scene.dayfly(&["check", "none.yml"]).exits(3).remarks("none.yml");
+    scene.dayfly(&["check", "none.yml"]).exits(5).remarks("none.yml");
     refused(native("  - hosts: web\n    tasks:\n      - include_tasks: none.yml\n")).tells("none.yml");
     refused(native("  - hosts: web\n    tasks:\n      - copy: {src: none.txt, dest: x}\n")).tells("none.txt");
     refused(native("  - hosts: web\n    vars_files: [none.yml]\n    tasks: []\n")).tells("none.yml");

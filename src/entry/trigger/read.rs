@@ -30,10 +30,7 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
     let sources = SourceMap::default();
     if !order.playbook.is_file() {
         let what = if order.playbook.exists() { "is not a file" } else { "does not exist" };
-        return Err(Problem::Refused(format!(
-            "error: the playbook {} {what}; nothing was launched\n",
-            order.playbook.display()
-        )));
+        return Err(Problem::Usage(format!("the playbook {} {what}", order.playbook.display())));
     }
     let loaded = playbook::load(&Workspace, &sources, &order.playbook);
     let mut problems = loaded.problems;

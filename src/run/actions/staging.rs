@@ -188,9 +188,7 @@ fn ascii(text: &str) -> String {
         if character.is_ascii() {
             out.push(character);
         } else {
-            let mut buffer = [0; 2];
-            let units = character.encode_utf16(&mut buffer).iter().map(|unit| format!("\\u{unit:04x}"));
-            out.extend(units);
+            out.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
         }
     }
     out

@@ -59,7 +59,7 @@ pub(super) fn magic(context: &Context) -> Vars {
     [
         ("inventory_file", json!(inventory.map(|path| path.display().to_string()))),
         ("inventory_dir", json!(inventory_dir.map(|path| path.display().to_string()))),
-        ("playbook_dir", json!(context.playbook_dir.display().to_string())),
+        ("playbook_dir", json!(context.output_dir.display().to_string())),
         ("ansible_version", version),
         ("ansible_check_mode", json!(options.check)),
         ("ansible_diff_mode", json!(options.diff)),

@@ -32,6 +32,11 @@ impl Redactor {
             if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
         })
     }
+    /// Whether a text holds a secret.
+    pub fn hides_in(&self, text: &str) -> bool {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().any(|secret| text.contains(secret.as_str()))
+    }
     /// The value with every secret masked, keys included.
     pub fn value(&self, value: &Value) -> Value {
         match value {

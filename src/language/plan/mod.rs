@@ -3,6 +3,7 @@
 
 mod compile;
 mod cursor;
+mod delegates;
 mod flush;
 pub mod hosts;
 mod merge;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use compile::{PlanBlock, PlanItem, PlanTask, Section, compile_handlers, compile_included, compile_play};
 pub use cursor::{Cursor, CursorState};
+pub use delegates::Delegates;
 pub use hosts::{Hosts, select};
 pub use merge::{Effective, written};
 pub use schedule::{batches, play_dependencies};

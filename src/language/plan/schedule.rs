@@ -8,23 +8,36 @@ use serde_json::Value;
 /// For each play the plays that must be over before it begins: what it `needs` (else the one before), and every earlier
 /// play that shares a host with it.
 pub fn play_dependencies(needs: &[Option<Vec<u32>>], hosts: &[Vec<HostName>]) -> Vec<BTreeSet<u32>> {
-    let mut all = Vec::with_capacity(needs.len());
-    for (index, wanted) in needs.iter().enumerate() {
-        let mut before: BTreeSet<u32> = match wanted {
-            Some(list) => list.iter().copied().collect(),
-            None => index.checked_sub(1).map(|previous| previous as u32).into_iter().collect(),
-        };
-        let mine: BTreeSet<&HostName> = hosts[index].iter().collect();
-        for earlier in 0..index {
-            // A play that needs this one (written earlier, ordered later) must not be waited for.
-            let reversed = needs[earlier].as_ref().is_some_and(|list| list.contains(&(index as u32)));
-            if !reversed && hosts[earlier].iter().any(|host| mine.contains(host)) {
-                before.insert(earlier as u32);
+    let wanted = needs.iter().enumerate().map(|(index, wanted)| match wanted {
+        Some(list) => list.iter().copied().collect(),
+        None => index.checked_sub(1).map(|previous| previous as u32).into_iter().collect(),
+    });
+    let mut all: Vec<BTreeSet<u32>> = wanted.collect();
+    for later in 0..all.len() {
+        let mine: BTreeSet<&HostName> = hosts[later].iter().collect();
+        for earlier in 0..later {
+            // One that waits for the later one (written earlier, ordered later) is not waited for.
+            if hosts[earlier].iter().any(|host| mine.contains(host)) && !waits_for(&all, earlier, later) {
+                all[later].insert(earlier as u32);
             }
         }
-        all.push(before);
     }
     all
+}
+
+/// Whether a play waits for another, over any number of others.
+fn waits_for(before: &[BTreeSet<u32>], play: usize, other: usize) -> bool {
+    let mut open = vec![play];
+    let mut seen = BTreeSet::new();
+    while let Some(play) = open.pop() {
+        if play == other {
+            return true;
+        }
+        if seen.insert(play) {
+            open.extend(before.get(play).into_iter().flatten().map(|index| *index as usize));
+        }
+    }
+    false
 }
 
 /// Cuts hosts into batches: `serial` is nothing, a number, a percentage, or a list of these, the last of which repeats
@@ -103,5 +116,12 @@ mod tests {
         assert_eq!(dependencies[1], BTreeSet::from([0]));
         assert_eq!(dependencies[2], BTreeSet::new());
         assert_eq!(dependencies[3], BTreeSet::from([1]));
+    }
+
+    #[test]
+    fn an_order_of_needs_beats_the_order_of_writing_over_any_number_of_plays() {
+        let dependencies =
+            play_dependencies(&[Some(vec![2]), Some(vec![]), Some(vec![1])], &[hosts(1), hosts(1), vec!["y".into()]]);
+        assert_eq!(dependencies, [BTreeSet::from([2]), BTreeSet::new(), BTreeSet::from([1])]);
     }
 }

@@ -82,14 +82,13 @@ impl Fetch {
         }
         returned.insert("remote_checksum".to_owned(), json!(sha1));
         returned.insert("remote_md5sum".to_owned(), Value::Null);
-        if let Some(parent) = dest.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let partial = dest.with_extension("dayfly-partial");
+        let parent = dest.parent().unwrap_or(root);
+        std::fs::create_dir_all(parent)?;
+        let partial = tempfile::NamedTempFile::new_in(parent)?.into_temp_path();
         std::fs::copy(brought, &partial)?;
         // Always the same, so that a later copy of it is the same step for every master.
         std::fs::set_permissions(&partial, Permissions::from_mode(FETCHED_MODE))?;
-        std::fs::rename(&partial, &dest)?;
+        partial.persist(&dest)?;
         Ok((Landed::New, returned))
     }
 

@@ -36,10 +36,21 @@ struct Part {
     key: StepKey,
     task: String,
     name: String,
-    file: std::io::BufWriter<std::fs::File>,
+    /// What is not in its file yet: files are opened only to append, so that a run of many steps needs few of them.
+    waiting: Vec<u8>,
     next: u64,
     bytes: u64,
     lost: u64,
+}
+
+/// A step's output is written to its file in pieces of this size.
+const WAITING_BYTES: usize = 256 * 1024;
+
+impl Part {
+    fn append(&mut self, folder: &Path) -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join(&self.name))?;
+        file.write_all(&std::mem::take(&mut self.waiting))
+    }
 }
 
 async fn make(
@@ -56,12 +67,11 @@ async fn make(
                 Some(index) => *index,
                 None => {
                     let name = format!("{:04}-{}.log", parts.len() + 1, slug(&line.task));
-                    let file = std::io::BufWriter::new(std::fs::File::create(folder.join(&name))?);
                     parts.push(Part {
                         key: line.key.clone(),
                         task: line.task.clone(),
                         name,
-                        file,
+                        waiting: Vec::new(),
                         next: 0,
                         bytes: 0,
                         lost: 0,
@@ -78,11 +88,14 @@ async fn make(
             part.next = line.next;
             if line.lost > 0 {
                 part.lost += line.lost;
-                writeln!(part.file, "[{} bytes of output were not kept]", line.lost)?;
+                writeln!(part.waiting, "[{} bytes of output were not kept]", line.lost)?;
             }
             let bytes = line.bytes();
             part.bytes += bytes.len() as u64;
-            part.file.write_all(&bytes)?;
+            part.waiting.extend(bytes);
+            if part.waiting.len() >= WAITING_BYTES {
+                part.append(folder)?;
+            }
         }
     }
     let path = folder.join("logs.zip");
@@ -93,7 +106,7 @@ async fn make(
         .large_file(true);
     let mut index = Vec::new();
     for mut part in parts {
-        part.file.flush()?;
+        part.append(folder)?;
         zip.start_file(&part.name, options)?;
         std::io::copy(&mut std::fs::File::open(folder.join(&part.name))?, &mut zip)?;
         index.push(json!({
@@ -103,7 +116,7 @@ async fn make(
     zip.start_file("index.json", options)?;
     serde_json::to_writer_pretty(&mut zip, &json!({"v": 1, "run": run, "host": slot.host, "steps": index}))?;
     zip.finish()?.sync_all()?;
-    let (size, sha256) = crate::run::collect::results::sha256_of(&path)?;
+    let (size, sha256) = crate::run::collect::sha256_of(&path)?;
     Ok((path, ManifestFile { path: layout::log_zip_key(run, slot), size, sha256 }))
 }
 

@@ -9,4 +9,4 @@ mod results;
 pub use archive::archive_logs;
 pub use log_book::LogBook;
 pub use log_line::LogLine;
-pub use results::{Brought, collect_results};
+pub use results::{Brought, Wanted, collect_results, sha256_of};

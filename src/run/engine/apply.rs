@@ -38,7 +38,10 @@ pub(super) fn apply(
             }
             context.emit(EventKind::Warning { message: format!("{host} is lost: {evidence}") });
         }
-        state.host_mut(&finished.host).ticket = finished.ticket.max(state.hosts[&finished.host].ticket);
+        for target in targets.iter().chain([&finished.host]) {
+            let vars = state.host_mut(target);
+            vars.ticket = vars.ticket.max(finished.ticket);
+        }
         if finished.failed {
             fail(state, play, &task, &finished, &mut failed_hosts);
         } else if finished.unreachable {

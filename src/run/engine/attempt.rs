@@ -107,7 +107,8 @@ impl Attempt<'_> {
             }
             let left = (tries - attempt) as u32;
             let (host, name) = (self.unit.host.clone(), self.unit.name.clone());
-            self.unit.context.tell(EventKind::Retrying { host, name, left }, !is_fresh);
+            let again = self.unit.context.history.is_resumed && !is_fresh;
+            self.unit.context.tell(EventKind::Retrying { host, name, left }, again);
             let next_is_known = self.unit.context.knows(&self.step_key(attempt + 1));
             if !next_is_known {
                 self.sleep(delay).await;
@@ -390,8 +391,13 @@ impl Attempt<'_> {
         let brought = step::bring(context, member, &fetch.src, becomes.as_deref()).await?;
         let result = match brought {
             step::Brought::File { path, sha256 } => {
-                let landed = fetch.land(&context.output_dir, path.as_ref());
-                let (_, mut result) = landed.map_err(|error| Trouble::Task(format!("fetch: {error}")))?;
+                let mut landed = None;
+                for root in context.fetch_roots() {
+                    let (_, result) =
+                        fetch.land(root, path.as_ref()).map_err(|error| Trouble::Task(format!("fetch: {error}")))?;
+                    landed.get_or_insert(result);
+                }
+                let mut result = landed.unwrap_or_default();
                 context.keep(&sha256, path.as_ref()).await?;
                 result.insert("_blob".to_owned(), json!(sha256));
                 result

@@ -1,6 +1,6 @@
 //! What every executor of a run shares; nothing in it changes but through the journal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::history::History;
 use super::variables::{HostScope, PlayScopes, Snapshot};
+use super::watch::Watch;
 use super::{EngineError, Stop};
 use crate::core::event::{Event, EventKind};
 use crate::core::ids::{Epoch, HostName, HostSlot, Incarnation, InstanceId, StepKey};
@@ -67,8 +68,12 @@ pub(super) struct Context {
     pub(super) scratch: PathBuf,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) stop: watch::Receiver<Stop>,
-    /// Agents on the master's own machine, by host.
+    /// Asks for the end from inside.
+    pub(super) watch: Watch,
+    /// Agents that end with the master and not with a group: on its own machine and on hosts of an inventory.
     pub(super) children: Mutex<HashMap<HostName, Member>>,
+    /// Hosts on which this master did something new: from then on nothing of theirs was told before.
+    pub(super) fresh: Mutex<HashSet<HostName>>,
 }
 
 impl Context {
@@ -102,6 +107,7 @@ impl Context {
             Stop::No => String::new(),
             Stop::Cancel { by } => format!("cancelled by {by}"),
             Stop::Expired => "the deadline came".to_owned(),
+            Stop::Broken { why } => why.clone(),
         }
     }
     /// The first part of every key.
@@ -123,6 +129,18 @@ impl Context {
     /// Where people have a file of the bundle: beside their playbook, in a run in the foreground.
     pub(super) fn real(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.playbook_dir).map_or_else(|_| path.to_owned(), |below| self.output_dir.join(below))
+    }
+    /// Whether what a task did on a host was told by an earlier master: its steps were all answered by the journal, or it
+    /// had none and nothing new has happened there yet.
+    pub(super) fn is_told_again(&self, host: &HostName, did_something: bool, has_steps: bool) -> bool {
+        if !self.history.is_resumed {
+            return false;
+        }
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if did_something {
+            fresh.insert(host.clone());
+        }
+        !did_something && (has_steps || !fresh.contains(host))
     }
     /// The lookups of this run.
     pub(super) fn lookups(&self) -> Lookups {
@@ -177,7 +195,9 @@ impl Context {
         let slot = HostSlot { host: host.clone(), incarnation: Incarnation(1) };
         let link = self.link(&slot, reach);
         self.logs.begin(&slot, link.clone());
-        Some(Member { slot, instance: None, link, address })
+        let member = Member { slot, instance: None, link, address };
+        self.children.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), member.clone());
+        Some(member)
     }
 
     /// The variables of a play's `vars_files` for a host; of an entry that is a list the first file that exists.
@@ -220,8 +240,23 @@ impl Context {
     }
     /// Brings such a file back where this master does not have it.
     pub(super) async fn restore(&self, sha256: &str, dest: &Path) -> Engine<()> {
-        let path = self.output_dir.join(dest);
-        if path.exists() {
+        for root in self.fetch_roots() {
+            self.restore_below(root, sha256, dest).await?;
+        }
+        Ok(())
+    }
+    /// Where `fetch` writes: for a plain playbook in the foreground its own folder, and always the workspace, where later
+    /// steps look.
+    pub(super) fn fetch_roots(&self) -> Vec<&Path> {
+        let mut roots = vec![self.output_dir.as_path()];
+        if self.output_dir != self.playbook_dir {
+            roots.push(self.playbook_dir.as_path());
+        }
+        roots
+    }
+    async fn restore_below(&self, root: &Path, sha256: &str, dest: &Path) -> Engine<()> {
+        let path = root.join(dest);
+        if crate::run::collect::sha256_of(&path).is_ok_and(|(_, known)| known == sha256) {
             return Ok(());
         }
         if let Some(parent) = path.parent() {

@@ -58,6 +58,8 @@ pub(super) struct Dispatcher {
     keeper_jobs: JoinSet<()>,
     stop: watch::Receiver<Stop>,
     hurry: bool,
+    /// A stop took something away from the run: it came before every play was over.
+    cut: bool,
     tally: Tally,
 }
 
@@ -79,6 +81,8 @@ impl Dispatcher {
         let before = plan::play_dependencies(&needs, &declared);
         let groups = context.spec.cluster.groups.keys().map(|name| (name.clone(), GroupPhase::Declared)).collect();
         let stop = context.stop.clone();
+        // An earlier master was asked to stop: so is this one.
+        let hurry = context.is_stopping();
         Ok(Self {
             context,
             state,
@@ -90,7 +94,8 @@ impl Dispatcher {
             keepers: HashMap::new(),
             keeper_jobs: JoinSet::new(),
             stop,
-            hurry: false,
+            hurry,
+            cut: false,
             tally: Tally::default(),
         })
     }
@@ -104,42 +109,73 @@ impl Dispatcher {
             }
         }
         loop {
-            // What one play's end makes possible for another happens at once.
-            loop {
-                let before: Vec<Phase> = self.plays.iter().map(|play| play.phase).collect();
-                self.begin_plays().await?;
-                self.advance_plays()?;
-                if before.iter().copied().eq(self.plays.iter().map(|play| play.phase)) {
-                    break;
-                }
-            }
-            self.release_groups();
-            if self.jobs.is_empty() && self.plays.iter().all(PlayRun::is_over) {
-                break;
-            }
-            let message = tokio::select! {
-                biased;
-                message = self.jobs.join_next(), if !self.jobs.is_empty() => message,
-                _ = self.stop.changed(), if !self.hurry => {
-                    self.hurry = self.context.is_stopping();
-                    if self.hurry {
-                        self.context.emit(EventKind::Stopping { why: self.context.stop_reason() });
-                    }
-                    continue;
-                }
-            };
-            match message {
-                Some(Ok(message)) => self.take(message)?,
-                Some(Err(error)) => return Err(EngineError::Internal(format!("an executor ended badly: {error}"))),
-                None => {}
+            match self.go_on().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // The run cannot go on, but it ends as every run does: collected, and nothing is left.
+                Err(error @ (EngineError::Diverged { .. } | EngineError::Playbook(_))) => self.break_down(&error),
+                Err(error) => return Err(error),
             }
         }
         self.keeper_jobs.shutdown().await;
         self.tally.stats.clone_from(&self.state.stats);
         self.tally.failed = !self.state.failed.is_empty();
         self.tally.unreachable = !self.state.unreachable.is_empty();
-        self.tally.stopped = self.context.is_stopping().then(|| self.context.stop_reason());
+        self.tally.stopped = self.cut.then(|| self.context.stop_reason());
         Ok(self.tally)
+    }
+
+    /// Starts what can start and takes one message; false where nothing is left to do.
+    async fn go_on(&mut self) -> Engine<bool> {
+        // What one play's end makes possible for another happens at once.
+        loop {
+            let before: Vec<Phase> = self.plays.iter().map(|play| play.phase).collect();
+            self.begin_plays().await?;
+            self.advance_plays()?;
+            if before.iter().copied().eq(self.plays.iter().map(|play| play.phase)) {
+                break;
+            }
+        }
+        self.release_groups();
+        if self.jobs.is_empty() && self.plays.iter().all(PlayRun::is_over) {
+            return Ok(false);
+        }
+        let message = tokio::select! {
+            biased;
+            message = self.jobs.join_next(), if !self.jobs.is_empty() => message,
+            _ = self.stop.changed(), if !self.hurry => {
+                self.hurry = self.context.is_stopping();
+                if self.hurry {
+                    self.context.emit(EventKind::Stopping { why: self.context.stop_reason() });
+                }
+                None
+            }
+        };
+        match message {
+            Some(Ok(message)) => self.take(message)?,
+            Some(Err(error)) => return Err(EngineError::Internal(format!("an executor ended badly: {error}"))),
+            None => {}
+        }
+        Ok(true)
+    }
+
+    /// Nothing new begins; what runs is stopped, what there is is collected.
+    fn break_down(&mut self, error: &EngineError) {
+        let problem = match error {
+            EngineError::Playbook(why) => Problem::of_hosts(why.clone()),
+            other => Problem::ours(other.to_string()),
+        };
+        self.context.emit(EventKind::Warning { message: problem.why.clone() });
+        self.give_up(problem);
+    }
+
+    fn give_up(&mut self, problem: Problem) {
+        self.context.watch.ask(Stop::Broken { why: problem.why.clone() });
+        self.tally.problems.push(problem);
+        self.hurry = true;
+        for index in 0..self.plays.len() {
+            self.end_play(index, true);
+        }
     }
 
     fn take(&mut self, message: Message) -> Engine<()> {
@@ -207,6 +243,13 @@ impl Dispatcher {
         self.groups.insert(group, GroupPhase::Ready);
     }
 
+    /// The groups that a play needs: those of its hosts and of the hosts that it names in `delegate_to`.
+    fn groups_for(&self, index: usize) -> Vec<GroupName> {
+        let play = &self.plays[index];
+        let hosts: Vec<HostName> = play.declared.iter().chain(&play.delegates.hosts).cloned().collect();
+        self.groups_of(&hosts)
+    }
+
     fn groups_of(&self, hosts: &[HostName]) -> Vec<GroupName> {
         let mut names = Vec::new();
         for (group, spec) in &self.context.spec.cluster.groups {
@@ -217,8 +260,14 @@ impl Dispatcher {
         names
     }
 
-    /// Ends each group that no later play can need.
+    /// Ends each group that no later play can need. One that an earlier master sealed and that nobody asked for in this
+    /// epoch (the run is being stopped) is looked up first: its workers are collected as all others.
     fn release_groups(&mut self) {
+        if self.plays.iter().all(PlayRun::is_over) {
+            for group in self.context.history.sealed.keys().cloned().collect::<Vec<_>>() {
+                self.ask_for(&group);
+            }
+        }
         let ready: Vec<GroupName> = self
             .groups
             .iter()
@@ -230,8 +279,10 @@ impl Dispatcher {
                 Some(spec) => groups::declared(&group, spec),
                 None => continue,
             };
-            let needed =
-                self.plays.iter().any(|play| !play.is_over() && play.declared.iter().any(|host| hosts.contains(host)));
+            let needed = self.plays.iter().any(|play| {
+                let busy = !play.is_over() || play.open > 0;
+                busy && (play.delegates.need(&hosts) || play.declared.iter().any(|host| hosts.contains(host)))
+            });
             if needed {
                 continue;
             }
@@ -259,6 +310,9 @@ impl Dispatcher {
                 .collect();
             wanted.push((slot, member.instance.clone(), reachable, results));
         }
+        for member in &sealed {
+            self.state.members.remove(&member.host);
+        }
         self.groups.insert(group.clone(), GroupPhase::Releasing);
         let context = self.context.clone();
         self.jobs.spawn(async move {
@@ -277,9 +331,10 @@ impl Dispatcher {
                     let fates: Vec<Option<Phase>> = self.before[index].iter().map(over).collect();
                     let broke = fates.iter().any(|phase| matches!(phase, Some(Phase::Over { broke: true })));
                     if broke || self.hurry {
+                        self.cut |= self.hurry;
                         self.plays[index].phase = Phase::Over { broke };
                     } else if fates.iter().all(|phase| matches!(phase, Some(Phase::Over { .. }))) {
-                        let groups = self.groups_of(&self.plays[index].declared);
+                        let groups = self.groups_for(index);
                         for group in &groups {
                             self.ask_for(group);
                         }
@@ -291,9 +346,10 @@ impl Dispatcher {
             if self.plays[index].phase != Phase::Launching {
                 continue;
             }
-            let groups = self.groups_of(&self.plays[index].declared);
+            let groups = self.groups_for(index);
             let failed = groups.iter().any(|group| matches!(self.groups[group], GroupPhase::Failed(_)));
             if failed || self.hurry {
+                self.cut |= self.hurry;
                 self.plays[index].phase = Phase::Over { broke: true };
             } else if groups.iter().all(|group| !matches!(self.groups[group], GroupPhase::Launching)) {
                 self.begin_play(index).await?;
@@ -385,7 +441,11 @@ impl Dispatcher {
         for index in 0..self.plays.len() {
             while self.plays[index].phase == Phase::Running && self.plays[index].open == 0 {
                 self.settle_turn(index)?;
+                if self.plays[index].phase != Phase::Running {
+                    break;
+                }
                 if self.hurry {
+                    self.cut = true;
                     self.end_play(index, false);
                 } else if !self.next_turn(index)? {
                     self.next_batch(index);
@@ -439,10 +499,7 @@ impl Dispatcher {
         let policy = self.context.spec.cluster.groups.get(group.0).map(|spec| spec.on_loss);
         if policy == Some(OnLoss::Fail) {
             let why = format!("{host} was lost, and its group has on_loss: fail");
-            self.tally.problems.push(Problem::of_hosts(why));
-            for index in 0..self.plays.len() {
-                self.end_play(index, true);
-            }
+            self.give_up(Problem::of_hosts(why));
         }
     }
 

@@ -182,6 +182,9 @@ fn judge(context: &Context, tally: &Tally) -> (Outcome, i32, String) {
     if let Some(why) = &tally.stopped {
         return match *context.stop.borrow() {
             Stop::Expired => (Outcome::Expired, EXIT_FAILED, why.clone()),
+            Stop::Broken { .. } => {
+                (Outcome::Failed, tally.problems.first().map_or(EXIT_OURS, |problem| problem.exit), why.clone())
+            }
             _ => (Outcome::Cancelled, EXIT_CANCELLED, why.clone()),
         };
     }

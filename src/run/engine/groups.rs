@@ -19,7 +19,7 @@ use crate::core::timing::ms;
 use crate::platform::cloud::{Instance, InstanceState, LaunchError, LaunchOrder};
 use crate::platform::remote::LinkError;
 use crate::platform::store::layout;
-use crate::run::collect::{archive_logs, collect_results};
+use crate::run::collect::{Wanted, archive_logs, collect_results};
 
 /// What became of asking for a group.
 pub(super) enum Launched {
@@ -47,7 +47,7 @@ pub(super) async fn bring_up(context: Arc<Context>, group: GroupName) -> Engine<
             Err(why) => return Ok(Launched::Failed(Problem::ours(why))),
         },
     };
-    let reached = join_all(instances.iter().map(|instance| reach(&context, instance))).await;
+    let reached = join_all(instances.iter().map(|instance| reach(&context, instance, sealed.is_some()))).await;
     let mut members = Vec::new();
     let mut silent = Vec::new();
     for (instance, outcome) in instances.iter().zip(reached) {
@@ -197,7 +197,7 @@ async fn launch(context: &Arc<Context>, group: &GroupName, spec: &GroupSpec) -> 
 }
 
 /// Waits until a machine's agent answers.
-async fn reach(context: &Arc<Context>, instance: &Instance) -> Engine<Result<Member, String>> {
+async fn reach(context: &Arc<Context>, instance: &Instance, is_sealed: bool) -> Engine<Result<Member, String>> {
     let timing = &context.spec.timing;
     let started = Instant::now();
     let mut pause = ms(timing.reconnect_ms);
@@ -205,7 +205,8 @@ async fn reach(context: &Arc<Context>, instance: &Instance) -> Engine<Result<Mem
     let mut why = "no answer".to_owned();
     let mut member: Option<Member> = None;
     loop {
-        if context.is_stopping() {
+        // A worker that has worked is reached even then: what it has is collected.
+        if context.is_stopping() && !is_sealed {
             return Ok(Err(format!("the run was stopped ({})", context.stop_reason())));
         }
         if started.elapsed() > ms(timing.boot_ms) {
@@ -336,8 +337,20 @@ pub(super) async fn collect(
     let mut files: Vec<ManifestFile> = Vec::new();
     match (member, lost) {
         (Some(member), None) => {
-            let brought =
-                collect_results(&*context.store, run, &slot.host, &*member.link, &patterns, &context.scratch).await;
+            let timing = &context.spec.timing;
+            let wanted = Wanted {
+                run,
+                host: &slot.host,
+                link: &*member.link,
+                scratch: &context.scratch,
+                patience: ms(timing.unreachable_ms),
+                pause: ms(timing.reconnect_ms),
+            };
+            let brought = match collect_results(&*context.store, &wanted, &patterns).await {
+                Err(LinkError::Fenced(epoch)) => return Err(EngineError::Fenced(epoch)),
+                Err(error) => return Err(EngineError::Internal(error.to_string())),
+                Ok(brought) => brought,
+            };
             files = brought.files;
             gaps.extend(brought.gaps);
         }

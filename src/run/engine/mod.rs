@@ -53,6 +53,11 @@ pub enum Stop {
     },
     /// The soft deadline came.
     Expired,
+    /// The run cannot go on; what it made is collected and ended all the same.
+    Broken {
+        /// Why.
+        why: String,
+    },
 }
 
 /// Everything that a master needs to work on a run.

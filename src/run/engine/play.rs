@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::unit::Finished;
 use crate::core::ids::HostName;
 use crate::core::values::Vars;
-use crate::language::plan::{Cursor, CursorState, PlanBlock, PlanTask};
+use crate::language::plan::{Cursor, CursorState, Delegates, PlanBlock, PlanTask};
 use crate::language::playbook::Play;
 
 /// How far a play is.
@@ -40,6 +40,8 @@ pub(super) struct PlayRun {
     pub(super) phase: Phase,
     /// Hosts that its pattern names, before losses.
     pub(super) declared: Vec<HostName>,
+    /// Whom its tasks may act on beside them.
+    pub(super) delegates: Delegates,
     pub(super) hosts: Vec<HostName>,
     pub(super) batches: VecDeque<Vec<HostName>>,
     pub(super) batch: Vec<HostName>,
@@ -62,6 +64,7 @@ pub(super) struct PlayRun {
 impl PlayRun {
     pub(super) fn new(play: Arc<Play>, declared: Vec<HostName>, vars: Arc<Vars>) -> Self {
         Self {
+            delegates: Delegates::of(&play),
             play,
             phase: Phase::Waiting,
             declared,
@@ -207,11 +210,11 @@ impl PlayRun {
     }
 }
 
-/// The word of a `meta` task without a condition.
+/// The word of a `meta` task that is done between turns: these know no condition of their own, and one that comes down
+/// from a block does not hold them up (ansible-core, `_execute_meta`).
 fn meta_word(task: &PlanTask) -> Option<&str> {
-    let bare = task.effective.directives.when.is_empty();
-    let word = task.task.action.free.as_ref().map(|free| free.value.trim());
-    (task.task.action.name == "meta" && bare).then_some(word).flatten()
+    let word = task.task.action.free.as_ref().map(|free| free.value.trim())?;
+    (task.task.action.name == "meta" && matches!(word, "noop" | "flush_handlers")).then_some(word)
 }
 
 /// The handlers that a notification means: the first one of that name, and all that listen to it (ansible-core,

@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 
 use super::context::{Context, Workspace};
 use super::dispatcher::Dispatcher;
-use super::ending::{self, Problem, Tally};
+use super::ending;
 use super::history::History;
 use super::state::RunState;
-use super::watch::Watch;
+use super::watch::{Watch, standing_wish};
 use super::{EngineError, Master, Stop, groups};
 use crate::core::event::EventKind;
 use crate::core::ids::{GroupName, HostName, Incarnation};
@@ -42,7 +42,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     let playbook = load(&sources, &entry)?;
     let playbook_dir = entry.parent().map_or_else(|| workspace.clone(), Path::to_path_buf);
     let output_dir = spec.foreground_folder.as_ref().map_or_else(|| playbook_dir.clone(), Into::into);
-    let (stop_sender, stop) = watch::channel(Stop::No);
+    let (stop_sender, stop) = watch::channel(standing_wish(history.stopping.as_deref()));
     let watch = Watch {
         store: store.clone(),
         world: world.clone(),
@@ -50,6 +50,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         epoch,
         timing: spec.timing.clone(),
         stop: stop_sender,
+        journal: journal.clone(),
     };
     let mut watchers = JoinSet::new();
     watchers.spawn(watch.clone().beat());
@@ -78,7 +79,9 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         scratch,
         events,
         stop,
+        watch: watch.clone(),
         children: std::sync::Mutex::default(),
+        fresh: std::sync::Mutex::default(),
         spec,
     });
     let outcome = work(&context, &watch).await;
@@ -111,19 +114,7 @@ async fn work(context: &Arc<Context>, watch: &Watch) -> Result<Receipt, EngineEr
             deadline_ms: context.spec.deadline_ms,
             store: context.store.location(),
         });
-        let tally = match Dispatcher::new(context.clone(), state)?.run().await {
-            Ok(tally) => tally,
-            // The run cannot go on, but it ends as every run does: nothing is left.
-            Err(error @ (EngineError::Diverged { .. } | EngineError::Playbook(_))) => {
-                context.emit(EventKind::Warning { message: error.to_string() });
-                let problem = match &error {
-                    EngineError::Playbook(why) => Problem::of_hosts(why.clone()),
-                    other => Problem::ours(other.to_string()),
-                };
-                Tally { problems: vec![problem], failed: true, ..Tally::default() }
-            }
-            Err(error) => return Err(error),
-        };
+        let tally = Dispatcher::new(context.clone(), state)?.run().await?;
         ending::close(context, tally).await
     };
     tokio::pin!(course);

@@ -145,6 +145,7 @@ pub(super) async fn remember(
         Record::StepDone { key: key.clone(), digest: digest.to_owned(), outcome: None, blob: None, sealed: None };
     let Record::StepDone { outcome: inline, blob, sealed, .. } = &mut record else { unreachable!("made above") };
     let bytes = serde_json::to_vec(outcome).map_err(|error| EngineError::Internal(error.to_string()))?;
+    let secret = secret || context.redactor.hides_in(&String::from_utf8_lossy(&bytes));
     let large = bytes.len() > INLINE_OUTCOME;
     let bytes = if secret { context.run_key.seal(digest, &bytes)?.into_bytes() } else { bytes };
     if large {
@@ -175,6 +176,15 @@ pub(super) async fn replay(context: &Context, request: &StepRequest) -> Engine<O
 /// Runs a step that the journal does not know, or attaches to it where the worker does.
 pub(super) async fn run(context: &Arc<Context>, member: &Member, request: &StepRequest) -> Engine<StepAnswer> {
     let digest = request.digest();
+    if context.is_stopping() {
+        // Nothing new begins. What an earlier master began there ends too.
+        let reason = context.stop_reason();
+        let told = member.link.cancel(&request.key, &reason);
+        drop(tokio::time::timeout(ms(context.spec.timing.connect_ms), told).await);
+        let end = End::Cancelled { reason };
+        let outcome = StepOutcome { end, ..StepOutcome::completed(Map::new()) };
+        return Ok(StepAnswer { outcome, replayed: false, ticket: 0, lost: None });
+    }
     if request.after > 0 {
         context.journal.durable(request.after).await?;
     }
@@ -223,23 +233,14 @@ async fn converse(context: &Arc<Context>, member: &Member, request: &StepRequest
     let timing = &context.spec.timing;
     let mut pause = ms(timing.reconnect_ms);
     let mut silent_since: Option<Instant> = None;
-    let mut stop = context.stop.clone();
-    let mut cancelled = false;
     loop {
         let offset = context.logs.offset(&member.slot, &request.key);
         let heard = Instant::now();
-        let attempt = attempt(context, member, request, offset);
-        tokio::pin!(attempt);
-        let answer = loop {
-            tokio::select! {
-                biased;
-                answer = &mut attempt => break answer,
-                () = stopped(&mut stop), if !cancelled => {
-                    cancelled = true;
-                    // The outcome comes over the stream that is already open; a failed cancel shows there too.
-                    drop(member.link.cancel(&request.key, &context.stop_reason()).await);
-                }
-            }
+        let answer = tokio::select! {
+            biased;
+            answer = attempt(context, member, request, offset) => answer,
+            // The outcome comes over the stream that is open; beside it the cancel is sent until it is heard.
+            why = cancel(context, member, &request.key) => return Ok(Conversation::Lost(why)),
         };
         let why = match answer {
             Ok(outcome) => return Ok(Conversation::Outcome(outcome)),
@@ -261,7 +262,7 @@ async fn converse(context: &Arc<Context>, member: &Member, request: &StepRequest
         if let Some(evidence) = gone(context, member).await {
             return Ok(Conversation::Lost(evidence));
         }
-        if since.elapsed() > ms(limit) || cancelled && since.elapsed() > ms(timing.kill_grace_ms) {
+        if since.elapsed() > ms(limit) || context.is_stopping() && since.elapsed() > ms(timing.kill_grace_ms) {
             return Ok(Conversation::Lost(why));
         }
         tokio::time::sleep(pause).await;
@@ -269,12 +270,25 @@ async fn converse(context: &Arc<Context>, member: &Member, request: &StepRequest
     }
 }
 
-/// Completes when somebody asks for the end.
-async fn stopped(stop: &mut tokio::sync::watch::Receiver<super::Stop>) {
+/// Once somebody asks for the end, tells the worker until it has heard. Completes only where a step that was told to end
+/// has not done so long after its grace: then nobody waits for it any more.
+async fn cancel(context: &Context, member: &Member, key: &StepKey) -> String {
+    let mut stop = context.stop.clone();
     if stop.wait_for(|stop| *stop != super::Stop::No).await.is_err() {
         // Nobody can ask any more.
         std::future::pending::<()>().await;
     }
+    let timing = &context.spec.timing;
+    let patience = ms(timing.kill_grace_ms) * 2 + ms(timing.connect_ms);
+    let since = Instant::now();
+    let tell = async {
+        while member.link.cancel(key, &context.stop_reason()).await.is_err() {
+            tokio::time::sleep(ms(timing.reconnect_ms)).await;
+        }
+    };
+    drop(tokio::time::timeout(patience, tell).await);
+    tokio::time::sleep_until(since + patience).await;
+    format!("the step did not end although it was told to ({})", context.stop_reason())
 }
 
 /// Evidence that the cloud has ended the worker's machine.

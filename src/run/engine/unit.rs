@@ -196,10 +196,11 @@ impl Unit {
             if extended {
                 item.result.insert("ansible_loop".to_owned(), extended_loop(&items, index));
             }
-            self.tell_item(&scope, value, &item, !trail.fresh).await?;
+            let again = self.context.is_told_again(&self.host, trail.fresh, !trail.steps.is_empty());
+            self.tell_item(&scope, value, &item, again).await?;
             let unreachable = flag(&item.result, "unreachable");
             results.push(item);
-            if unreachable && trail.lost.is_some() {
+            if unreachable && trail.lost.is_some() || self.context.is_stopping() {
                 break;
             }
         }
@@ -400,6 +401,7 @@ impl Unit {
     }
 
     fn finished_single(self, item: ItemResult, trail: Trail) -> Finished {
+        let again = self.context.is_told_again(&self.host, trail.fresh, !trail.steps.is_empty());
         let mut finished = Finished {
             failed: flag(&item.result, "failed"),
             unreachable: flag(&item.result, "unreachable"),
@@ -419,7 +421,7 @@ impl Unit {
             steps: trail.steps,
             lost: trail.lost,
             ticket: trail.ticket,
-            replayed: !trail.fresh && self.context.history.is_resumed,
+            replayed: again,
         };
         if finished.meta.is_none() {
             finished.result.entry("changed").or_insert(json!(false));

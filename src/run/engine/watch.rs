@@ -8,9 +8,10 @@ use tokio::sync::watch;
 
 use super::Stop;
 use crate::core::ids::{Epoch, RunId};
-use crate::core::records::{Beat, FORMAT_VERSION};
+use crate::core::records::{Beat, FORMAT_VERSION, Record};
 use crate::core::timing::{Timing, ms};
 use crate::core::world::World;
+use crate::platform::store::journal::Journal;
 use crate::platform::store::{Store, layout};
 
 /// What the watchers need of a run.
@@ -22,6 +23,7 @@ pub(super) struct Watch {
     pub(super) epoch: Epoch,
     pub(super) timing: Timing,
     pub(super) stop: watch::Sender<Stop>,
+    pub(super) journal: Journal,
 }
 
 /// A wish that a person left in the store.
@@ -61,12 +63,13 @@ impl Watch {
         let mut last: Option<String> = None;
         loop {
             for listed in self.store.list(&prefix, last.as_deref()).await.unwrap_or_default() {
+                // One that cannot be read now is read again.
+                let Ok(Some(bytes)) = self.store.get(&listed.key).await else { break };
                 last = Some(listed.key.clone());
-                let Ok(Some(bytes)) = self.store.get(&listed.key).await else { continue };
                 if let Ok(Control { what, by }) = serde_json::from_slice::<Control>(&bytes)
                     && what == "cancel"
                 {
-                    self.ask(Stop::Cancel { by: if by.is_empty() { "dayfly cancel".to_owned() } else { by } });
+                    self.wish(Stop::Cancel { by: if by.is_empty() { "dayfly cancel".to_owned() } else { by } }).await;
                     return;
                 }
             }
@@ -78,18 +81,29 @@ impl Watch {
     pub(super) async fn expire(self, soft_deadline_ms: i64) {
         let left = soft_deadline_ms - self.world.unix_ms();
         tokio::time::sleep(Duration::from_millis(left.max(0) as u64)).await;
-        self.ask(Stop::Expired);
+        self.wish(Stop::Expired).await;
     }
 
     /// Passes on what the process was asked from outside.
     pub(super) async fn forward(self, mut outside: watch::Receiver<Stop>) {
-        if let Ok(stop) = outside.wait_for(|stop| *stop != Stop::No).await {
-            let stop = stop.clone();
-            self.ask(stop);
-        } else {
+        let wish = outside.wait_for(|stop| *stop != Stop::No).await.map(|stop| stop.clone());
+        match wish {
+            Ok(wish) => self.wish(wish).await,
             // Nobody can ask any more.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Makes a wish durable, so that the next master has it too, and asks for it.
+    async fn wish(&self, wish: Stop) {
+        let why = match &wish {
+            Stop::Cancel { by } => by.clone(),
+            _ => DEADLINE.to_owned(),
+        };
+        let record = self.journal.record(Record::Phase { phase: "stopping".to_owned(), why });
+        // A store that does not answer does not hold up the end.
+        drop(tokio::time::timeout(ms(self.timing.journal_flush_ms) * 20, record).await);
+        self.ask(wish);
     }
 
     /// The first wish counts.
@@ -101,6 +115,18 @@ impl Watch {
             }
             first
         });
+    }
+}
+
+/// Why a run is being stopped, in the journal, where the soft deadline came.
+const DEADLINE: &str = "deadline";
+
+/// What an earlier master was asked, from its journal.
+pub(super) fn standing_wish(stopping: Option<&str>) -> Stop {
+    match stopping {
+        None => Stop::No,
+        Some(DEADLINE) => Stop::Expired,
+        Some(by) => Stop::Cancel { by: by.to_owned() },
     }
 }
 

@@ -1,7 +1,9 @@
 //! Masters that die, answers that are lost, workers that go.
 
+use std::time::Duration;
+
 use dayfly::core::event::EventKind;
-use dayfly::core::records::{Outcome, Receipt};
+use dayfly::core::records::{Outcome, Receipt, Record};
 use dayfly::platform::store::Store;
 use dayfly::platform::store::journal::Journal;
 
@@ -128,4 +130,29 @@ async fn an_old_master_cannot_write_once_a_new_one_has_begun() {
     assert_eq!(again.epochs, 1, "the receipt is the first one's");
     let after = Journal::read(&scenario.store, &scenario.spec.run).await.expect("the journal");
     assert_eq!(after.len(), before.len() + 1, "nothing but EpochStarted was added");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_run_is_collected_and_leaves_nothing_also_where_its_master_dies() {
+    for seconds in [1, 2, 3, 5, 8, 13] {
+        for kill in [Kill::Never, Kill::AtSegment { number: 12 + seconds, after: true }] {
+            let what = format!("cancelled after {seconds} s, {kill:?}");
+            let mut scenario = Scenario::new(seconds, Faults::default(), PIPELINE).await;
+            scenario.cancel_after = Some(Duration::from_secs(seconds));
+            let outcome = match scenario.master(kill).await {
+                Some((outcome, _)) => outcome,
+                None => scenario.master(Kill::Never).await.expect("nobody kills the second").0,
+            };
+            let receipt = outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+            check(&scenario, &what);
+            assert!(matches!(receipt.outcome, Outcome::Cancelled | Outcome::Succeeded), "{what}: {}", receipt.message);
+            assert!(receipt.losses.is_empty(), "{what}: {:?}", receipt.losses);
+            let sealed = Journal::read(&scenario.store, &scenario.spec.run).await.expect("the journal");
+            let members = sealed.iter().filter_map(|entry| match &entry.record {
+                Record::GroupSealed { members, .. } => Some(members.len()),
+                _ => None,
+            });
+            assert_eq!(receipt.collected.len(), members.sum::<usize>(), "{what}: every sealed worker is home");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use dayfly::core::event::Event;
 use dayfly::core::ids::{GroupName, RunId};
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub store: MemoryStore,
     pub world: Arc<SimWorld>,
     pub spec: Spec,
+    /// Somebody cancels the run this long after a master began.
+    pub cancel_after: Option<Duration>,
     folder: tempfile::TempDir,
 }
 
@@ -71,7 +74,7 @@ impl Scenario {
             options: Options::default(),
             timing: Timing::default(),
         };
-        Self { reality: Reality::new(seed, faults), store, world, spec, folder }
+        Self { reality: Reality::new(seed, faults), store, world, spec, cancel_after: None, folder }
     }
 
     /// One master; none where it was killed on the way. Its workspace is its own: another machine.
@@ -90,7 +93,15 @@ impl Scenario {
             after,
         };
         let (events, mut received) = mpsc::unbounded_channel();
-        let (_stop, stopped) = watch::channel(Stop::No);
+        let (stop, stopped) = watch::channel(Stop::No);
+        let cancel = async {
+            match self.cancel_after {
+                Some(after) => tokio::time::sleep(after).await,
+                None => std::future::pending().await,
+            }
+            stop.send_replace(Stop::Cancel { by: "a person".to_owned() });
+            std::future::pending::<()>().await;
+        };
         let workspace = self.fresh_workspace();
         let scratch = tempfile::tempdir_in(self.folder.path()).expect("a folder");
         let master = Master {
@@ -108,6 +119,7 @@ impl Scenario {
         let outcome = tokio::select! {
             biased;
             () = died.notified() => None,
+            () = cancel => None,
             outcome = engine::run(master) => Some(outcome),
         };
         life.dead.store(true, Ordering::SeqCst);

@@ -248,6 +248,15 @@ impl SimLink {
         machine.epoch = self.order.epoch.0;
         Ok(act(id, machine))
     }
+
+    /// The connection may break at any call.
+    fn may_break(&self) -> Result<(), LinkError> {
+        let reality = &self.life.reality;
+        if reality.dice.one_in(reality.faults.connection_lost) {
+            return Err(LinkError::Unknown("broken pipe".to_owned()));
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -279,14 +288,14 @@ impl Link for SimLink {
             return Err(LinkError::Unknown("connection reset".to_owned()));
         }
         let digest = order.digest();
-        let (step, is_diverged) = self.with(|id, machine| {
+        let is_diverged = self.with(|id, machine| {
             let host = machine.slot.host.as_str().to_owned();
             let files = &mut machine.files;
             let step = machine.steps.entry(order.key.clone()).or_insert_with(|| {
                 reality.ledger.lock().unwrap_or_else(PoisonError::into_inner).push((order.key.clone(), id.clone()));
                 perform(order, &host, files)
             });
-            (step.clone(), step.digest != digest)
+            step.digest != digest
         })?;
         if is_diverged {
             return Err(LinkError::Diverged);
@@ -295,10 +304,16 @@ impl Link for SimLink {
             tokio::time::sleep(Duration::from_millis(5)).await;
             return Err(LinkError::Unknown("broken pipe".to_owned()));
         }
-        tokio::time::sleep_until(step.ends_at).await;
-        self.life.breathe().await;
-        self.with(|_, _| ())?;
-        finish(&step, from, output).await
+        loop {
+            self.life.breathe().await;
+            let step = self.with(|_, machine| machine.steps.get(&order.key).cloned())?;
+            let step = step.ok_or_else(|| LinkError::Refused("no such step".to_owned()))?;
+            if step.ends_at <= Instant::now() {
+                return finish(&step, from, output).await;
+            }
+            // In slices: a cancel may end it before its time.
+            tokio::time::sleep_until(step.ends_at.min(Instant::now() + Duration::from_millis(100))).await;
+        }
     }
 
     async fn attach(
@@ -316,7 +331,10 @@ impl Link for SimLink {
     async fn cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError> {
         self.with(|_, machine| {
             if let Some(step) = machine.steps.get_mut(key) {
-                step.outcome.end = End::Cancelled { reason: reason.to_owned() };
+                if step.ends_at > Instant::now() {
+                    step.ends_at = Instant::now();
+                    step.outcome.end = End::Cancelled { reason: reason.to_owned() };
+                }
             }
         })
     }
@@ -338,6 +356,7 @@ impl Link for SimLink {
     }
     async fn get(&self, path: &str, to: &Path, _becomes: Option<&str>) -> Result<(u64, String), LinkError> {
         self.life.breathe().await;
+        self.may_break()?;
         let bytes = self.with(|_, machine| machine.files.get(path).cloned())?;
         let bytes = bytes.ok_or_else(|| LinkError::Refused("no such file".to_owned()))?;
         std::fs::write(to, &bytes).map_err(|error| LinkError::Refused(error.to_string()))?;
@@ -345,6 +364,7 @@ impl Link for SimLink {
     }
     async fn glob(&self, patterns: &[String]) -> Result<Vec<RemoteFile>, LinkError> {
         self.life.breathe().await;
+        self.may_break()?;
         self.with(|_, machine| {
             let matching = machine.files.iter().filter(|(path, _)| patterns.contains(path));
             matching

@@ -127,6 +127,10 @@ impl Dispatcher {
 
     /// Starts what can start and takes one message; false where nothing is left to do.
     async fn go_on(&mut self) -> Engine<bool> {
+        if !self.hurry && self.context.is_stopping() {
+            self.hurry = true;
+            self.context.emit(EventKind::Stopping { why: self.context.stop_reason() });
+        }
         // What one play's end makes possible for another happens at once.
         loop {
             let before: Vec<Phase> = self.plays.iter().map(|play| play.phase).collect();
@@ -143,13 +147,7 @@ impl Dispatcher {
         let message = tokio::select! {
             biased;
             message = self.jobs.join_next(), if !self.jobs.is_empty() => message,
-            _ = self.stop.changed(), if !self.hurry => {
-                self.hurry = self.context.is_stopping();
-                if self.hurry {
-                    self.context.emit(EventKind::Stopping { why: self.context.stop_reason() });
-                }
-                None
-            }
+            _ = self.stop.changed(), if !self.hurry => None,
         };
         match message {
             Some(Ok(message)) => self.take(message)?,

@@ -16,6 +16,9 @@ pub async fn has_master(store: &dyn Store, state: &StateFolder, spec: &Spec) -> 
     if MasterLock::holder(&lock).is_some() {
         return Ok(true);
     }
+    if store.get(&layout::closed_key(&spec.run)).await.map_err(store_failed)?.is_some() {
+        return Ok(false);
+    }
     let beats = store.list(&layout::beat_prefix(&spec.run), None).await.map_err(store_failed)?;
     let last = beats.last();
     if MasterLock::was_here(&lock) {

@@ -9,9 +9,9 @@ use super::place::{Place, RunArguments};
 use super::{Ended, screen};
 use crate::core::event::EventKind;
 use crate::core::ids::RunId;
-use crate::core::records::Receipt;
+use crate::core::records::{Receipt, Spec};
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{MasterLock, load_receipt, refuse_reaped};
+use crate::entry::trigger::{MasterLock, has_master, load_receipt, load_spec, refuse_reaped};
 use crate::views::report::{LiveReader, Reporter, recap_of_receipt};
 
 /// Flags of `attach`.
@@ -25,22 +25,31 @@ pub struct Arguments {
 
 /// Between two looks into the store.
 const PAUSE: Duration = Duration::from_millis(300);
-/// A run without a master on this machine for this many looks is said to have none.
-const LOOKS: u32 = 20;
+/// A run without a master for this many looks is said to have none: one that ends may still write its last word.
+const LOOKS: u32 = 3;
 
 /// Shows events until the run is over; ends with the run's exit code.
 pub async fn run(arguments: Arguments) -> Ended {
     let (place, run) = arguments.run.open().await?;
     let mut reporter = screen::reporter(&arguments.report, false);
-    let receipt = follow(&place, &run, &mut reporter).await?;
-    Ok(exit::code_of_run(receipt.exit))
+    let spec = load_spec(place.store.as_ref(), &run).await?;
+    let followed = follow(&place, &spec, &mut reporter).await;
+    // Bars must not stand below what is said last.
+    reporter.detach();
+    Ok(exit::code_of_run(followed?.exit))
+}
+
+/// What is said where nobody works on a run that is not over.
+pub fn without_master(run: &RunId) -> Problem {
+    Problem::failed(format!("no master works on run {run}; dayfly resume {run} takes it over"))
 }
 
 /// Feeds a reporter until the receipt is there and every event before it was shown.
-pub async fn follow(place: &Place, run: &RunId, reporter: &mut Reporter) -> Result<Receipt, Problem> {
+async fn follow(place: &Place, spec: &Spec, reporter: &mut Reporter) -> Result<Receipt, Problem> {
+    let run = &spec.run;
     let mut reader = LiveReader::new(place.store.clone(), run.clone());
     let mut recap_shown = false;
-    let mut without_master = 0;
+    let mut looks = 0;
     loop {
         // First the receipt, then the events: what was written before it is then certainly read.
         let receipt = load_receipt(place.store.as_ref(), run).await?;
@@ -59,17 +68,14 @@ pub async fn follow(place: &Place, run: &RunId, reporter: &mut Reporter) -> Resu
                 }
                 return Ok(receipt);
             }
-        } else if silent && MasterLock::holder(&place.state.lock(run)).is_none() {
+        } else if silent && !has_master(place.store.as_ref(), &place.state, spec).await? {
             refuse_reaped(place.store.as_ref(), run).await?;
-            without_master += 1;
-            if without_master == LOOKS {
-                reporter.last_words(&format!(
-                    "no master of run {run} lives on this machine; dayfly resume {run} takes it over"
-                ));
-                return Err(Problem::failed(format!("run {run} is not over, and nobody works on it here")));
+            looks += 1;
+            if looks == LOOKS {
+                return Err(without_master(run));
             }
         } else {
-            without_master = 0;
+            looks = 0;
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -11,11 +11,13 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Deserialize;
 
+use super::attach::without_master;
 use super::place::{Place, RunArguments};
+use super::steps::{Steps, listed, short};
 use super::{Ended, screen};
 use crate::core::ids::{RunId, StepKey};
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{load_receipt, store_failed};
+use crate::entry::trigger::{has_master, load_receipt, load_spec, refuse_reaped, store_failed};
 use crate::platform::store::layout;
 
 /// Flags of `logs`.
@@ -39,6 +41,8 @@ pub struct Arguments {
 
 /// Between two looks into the store.
 const PAUSE: Duration = Duration::from_millis(500);
+/// A run without a master for this many looks is said to have none.
+const LOOKS: u32 = 3;
 
 /// A piece of a step's output, as a line of a log segment holds it.
 #[derive(Debug, Deserialize)]
@@ -80,8 +84,8 @@ impl Wanted {
     /// `slot` is the worker that holds the log: a delegated step belongs to its own host too.
     fn takes(&self, slot: &str, key: &StepKey, task: &str) -> bool {
         let is = |slot: &str, host: &str| slot.rsplit_once('.').map_or(slot, |(name, _)| name) == host;
+        let short = short(&self.run, key);
         let key = key.as_str();
-        let short = key.strip_prefix(self.run.as_str()).map_or(key, |rest| rest.trim_start_matches('/'));
         let of_host = |host: &String| is(slot, host) || key.rsplit('/').nth(2).is_some_and(|slot| is(slot, host));
         let of_step = |step: &String| {
             let step = step.trim_end_matches('/');
@@ -92,6 +96,46 @@ impl Wanted {
         self.host.as_ref().is_none_or(of_host)
             && self.step.as_ref().is_none_or(of_step)
             && self.task.as_ref().is_none_or(|name| task.to_lowercase().contains(&name.to_lowercase()))
+    }
+
+    /// Says why nothing was printed; an error where something was asked for that the run does not have.
+    fn nothing(&self, has: &Steps) -> Result<(), Problem> {
+        let run = &self.run;
+        let unknown = |what: &str, name: &str, there: String| {
+            Err(Problem::failed(format!("run {run} has no {what} {name:?}; there are: {there}")))
+        };
+        let only = |host: Option<&String>, step: Option<&String>, task: Option<&String>| Self {
+            run: run.clone(),
+            host: host.cloned(),
+            step: step.cloned(),
+            task: task.cloned(),
+        };
+        // A key says whose step it is, so no worker needs to be named.
+        let steps = |wanted: &Self| -> Vec<&StepKey> {
+            has.keys.iter().filter(|(key, task)| wanted.takes("", key, task)).map(|(key, _)| key).collect()
+        };
+        let shown = |keys: Vec<&StepKey>| listed(keys.into_iter().map(|key| short(run, key)));
+        if let Some(host) = self.host.as_ref().filter(|host| !has.hosts.contains(*host)) {
+            return unknown("host", host, listed(has.hosts.iter().map(String::as_str)));
+        }
+        if let Some(task) = &self.task {
+            let named = has.tasks.iter().any(|name| name.to_lowercase().contains(&task.to_lowercase()));
+            if !named && steps(&only(None, None, Some(task))).is_empty() {
+                return unknown("task", task, listed(has.tasks.iter().map(String::as_str)));
+            }
+        }
+        if let Some(step) = self.step.as_ref().filter(|step| steps(&only(None, Some(step), None)).is_empty()) {
+            return unknown("step", step, shown(steps(&only(self.host.as_ref(), None, self.task.as_ref()))));
+        }
+        let chosen = self.host.is_some() || self.step.is_some() || self.task.is_some();
+        let steps = steps(self);
+        screen::remark(&match steps[..] {
+            _ if !chosen => format!("no step of run {run} wrote anything"),
+            [] => format!("run {run} has no step that fits all of this; nothing was written"),
+            [step] => format!("the step {} wrote nothing", short(run, step)),
+            _ => format!("{} steps of run {run} fit; none of them wrote anything", steps.len()),
+        });
+        Ok(())
     }
 }
 
@@ -150,19 +194,25 @@ pub async fn run(arguments: Arguments) -> Ended {
     let wanted = Wanted { run: run.clone(), host: arguments.host, step: arguments.step, task: arguments.task };
     let mut printer = Printer::default();
     let mut seen = BTreeSet::new();
+    let spec = load_spec(place.store.as_ref(), &run).await?;
+    let mut abandoned = 0;
     loop {
         let over = load_receipt(place.store.as_ref(), &run).await?.is_some();
         look(&place, &run, &wanted, &mut seen, &mut printer).await?;
-        if over || !arguments.follow {
+        if over || !arguments.follow || abandoned == LOOKS {
             break;
         }
+        abandoned = if has_master(place.store.as_ref(), &place.state, &spec).await? { 0 } else { abandoned + 1 };
         tokio::time::sleep(PAUSE).await;
     }
     if printer.last.is_none() {
-        return Err(Problem::failed(format!("run {run} has no such output")));
-    }
-    if !printer.ended_line {
+        wanted.nothing(&Steps::of(&place, &run).await?)?;
+    } else if !printer.ended_line {
         screen::say("\n");
+    }
+    if abandoned == LOOKS {
+        refuse_reaped(place.store.as_ref(), &run).await?;
+        return Err(without_master(&run));
     }
     Ok(exit::SUCCESS)
 }

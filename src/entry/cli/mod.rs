@@ -19,6 +19,7 @@ mod run;
 mod runs;
 mod screen;
 mod show;
+mod steps;
 mod version;
 
 use std::process::ExitCode;

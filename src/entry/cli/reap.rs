@@ -27,7 +27,9 @@ pub async fn run(arguments: Arguments) -> Ended {
         let text = match what {
             Reaped::Alive => "its master lives; left alone".to_owned(),
             Reaped::Closed { ended } => format!("was over; closed{}", left_over(*ended)),
-            Reaped::Ended { ended } => format!("its master was dead; ended and closed{}", left_over(*ended)),
+            Reaped::Ended { ended, uncollected } => {
+                format!("its master was dead; ended and closed{}{}", left_over(*ended), lost(*uncollected))
+            }
             Reaped::Empty => "never began; forgotten".to_owned(),
             Reaped::Unproven(ids) => {
                 code = exit::UNPROVEN;
@@ -45,6 +47,18 @@ pub async fn run(arguments: Arguments) -> Ended {
         }
     }
     Ok(code)
+}
+
+/// What nobody can fetch any more, and how to keep it another time.
+fn lost(uncollected: usize) -> String {
+    let workers = match uncollected {
+        0 => return String::new(),
+        1 => "1 worker".to_owned(),
+        many => format!("{many} workers"),
+    };
+    format!(
+        "; results and logs of {workers} were not collected (where they are wanted, dayfly resume RUN before dayfly reap)"
+    )
 }
 
 fn left_over(ended: usize) -> String {

@@ -15,7 +15,7 @@ pub struct Arguments {
     run: RunArguments,
 }
 
-/// Prints it, byte for byte.
+/// Prints it, byte for byte; what failed is a remark.
 pub async fn run(arguments: Arguments) -> Ended {
     let (place, run) = arguments.run.open().await?;
     let bytes = place.store.get(&layout::receipt_key(&run)).await.map_err(store_failed)?;
@@ -27,5 +27,9 @@ pub async fn run(arguments: Arguments) -> Ended {
         text.push('\n');
     }
     screen::say(&text);
+    let failures = super::show::failures(&place, &run).await?;
+    if !failures.is_empty() {
+        screen::remark(&failures);
+    }
     Ok(exit::SUCCESS)
 }

@@ -8,9 +8,9 @@ use clap::Args;
 use super::place::RunArguments;
 use super::{Ended, screen};
 use crate::entry::exit;
-use crate::entry::trigger::store_failed;
+use crate::entry::trigger::{load_receipt, store_failed};
 use crate::platform::store::layout;
-use crate::views::report::bytes_text;
+use crate::views::report::{bytes_text, files_text};
 
 /// Flags of `results`.
 #[derive(Args, Debug)]
@@ -27,6 +27,13 @@ pub async fn run(arguments: Arguments) -> Ended {
     let (place, run) = arguments.run.open().await?;
     let prefix = layout::results_prefix(&run);
     let listed = place.store.list(&prefix, None).await.map_err(store_failed)?;
+    if load_receipt(place.store.as_ref(), &run).await?.is_none() {
+        screen::remark(&if place.store.get(&layout::closed_key(&run)).await.map_err(store_failed)?.is_some() {
+            format!("run {run} was ended by dayfly reap: what its workers had not handed in is gone")
+        } else {
+            format!("run {run} is not over: results come home when a worker is released or the run ends")
+        });
+    }
     if listed.is_empty() {
         screen::remark(&format!("run {run} has no results"));
         return Ok(exit::SUCCESS);
@@ -50,7 +57,7 @@ pub async fn run(arguments: Arguments) -> Ended {
         place.store.get_file(&entry.key, &to).await.map_err(store_failed)?;
         bytes += entry.size;
     }
-    screen::say(&format!("{} files, {} in {}\n", listed.len(), bytes_text(bytes), folder.display()));
+    screen::say(&format!("{}, {} in {}\n", files_text(listed.len() as u64), bytes_text(bytes), folder.display()));
     Ok(exit::SUCCESS)
 }
 

@@ -7,12 +7,12 @@ use clap::Args;
 use super::place::{Place, RunArguments};
 use super::{Ended, screen};
 use crate::core::ids::RunId;
-use crate::core::records::Beat;
+use crate::core::records::{Beat, Spec};
 use crate::core::world::World as _;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{MasterLock, SystemWorld, load_receipt, load_spec, store_failed};
+use crate::entry::trigger::{MasterLock, SystemWorld, has_master, load_receipt, load_spec, store_failed};
 use crate::platform::store::layout;
-use crate::views::report::{Course, LiveReader, duration_text, recap_of_receipt};
+use crate::views::report::{Course, Failures, LiveReader, duration_text, recap_of_receipt};
 
 /// Flags of `show`.
 #[derive(Args, Debug)]
@@ -30,6 +30,10 @@ pub async fn run(arguments: Arguments) -> Ended {
     let spec = load_spec(place.store.as_ref(), &run).await?;
     if let Some(receipt) = load_receipt(place.store.as_ref(), &run).await? {
         screen::say(&format!("{run}  {}: over\n", spec.name));
+        let failures = failures(&place, &run).await?;
+        if !failures.is_empty() {
+            screen::say(&format!("\n{failures}"));
+        }
         screen::say(&recap_of_receipt(&receipt, screen::paint(), screen::columns()));
         return Ok(exit::SUCCESS);
     }
@@ -40,14 +44,24 @@ pub async fn run(arguments: Arguments) -> Ended {
     }
     let now = SystemWorld.unix_ms();
     let left = u64::try_from(spec.deadline_ms - now).unwrap_or_default();
-    let mut text = format!("{run}  {}: {}\n", spec.name, master(&place, &run).await?);
+    let mut text = format!("{run}  {}: {}\n", spec.name, master(&place, &spec).await?);
     let _ = writeln!(text, "  ends by its deadline in {}", duration_text(left));
     render(&mut text, &course, now, arguments.lines);
     screen::say(&text);
     Ok(exit::SUCCESS)
 }
 
-async fn master(place: &Place, run: &RunId) -> Result<String, Problem> {
+/// What failed in a run so far, as its live events tell.
+pub async fn failures(place: &Place, run: &RunId) -> Result<String, Problem> {
+    let mut failures = Failures::new(run.clone());
+    for event in LiveReader::new(place.store.clone(), run.clone()).read().await.map_err(anyhow::Error::new)? {
+        failures.event(&event);
+    }
+    Ok(failures.render())
+}
+
+async fn master(place: &Place, spec: &Spec) -> Result<String, Problem> {
+    let run = &spec.run;
     let beats = place.store.list(&layout::beat_prefix(run), None).await.map_err(store_failed)?;
     let beat = match beats.last() {
         Some(last) => place.store.get(&last.key).await.map_err(store_failed)?.map(|bytes| (bytes, last.modified_ms)),
@@ -65,10 +79,17 @@ async fn master(place: &Place, run: &RunId) -> Result<String, Problem> {
         None if place.store.get(&layout::closed_key(run)).await.map_err(store_failed)?.is_some() => {
             "its master died; dayfly reap ended what was left".to_owned()
         }
-        None => format!(
-            "{}, master {} was seen {age} ago on {} (process {}) and does not live on this machine; dayfly resume {run} takes over",
-            beat.phase, beat.epoch, beat.host, beat.pid
-        ),
+        None => {
+            let seen = format!(
+                "{}, master {} was seen {age} ago on {} (process {})",
+                beat.phase, beat.epoch, beat.host, beat.pid
+            );
+            if has_master(place.store.as_ref(), &place.state, spec).await? {
+                seen
+            } else {
+                format!("{seen} and is dead; dayfly resume {run} takes over")
+            }
+        }
     })
 }
 

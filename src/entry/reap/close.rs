@@ -9,7 +9,7 @@ use crate::core::ids::{InstanceId, RunId, sha256_hex};
 use crate::core::records::{Closed, FORMAT_VERSION, Receipt, Spec, Sweep};
 use crate::core::world::World as _;
 use crate::entry::exit::Problem;
-use crate::entry::trigger::{Executables, StateFolder, SystemWorld, cloud_of, load_spec, store_failed};
+use crate::entry::trigger::{Executables, MasterLock, StateFolder, SystemWorld, cloud_of, load_spec, store_failed};
 use crate::platform::cloud::Cloud;
 use crate::platform::store::{Store, layout};
 
@@ -28,16 +28,28 @@ pub enum Left {
     },
     /// These are not proven gone.
     Unproven(Vec<InstanceId>),
+    /// Another process holds the run's lock: a master, or one that closes it.
+    Busy,
 }
 
 /// The proof of a run whose master said its last word: by the process that waited for it, or by the reaper.
 pub async fn close_after_receipt(store: &dyn Store, state: &StateFolder, receipt: &Receipt) -> Result<Left, Problem> {
     let spec = load_spec(store, &receipt.run).await?;
-    close(store, state, &spec, "ended with a receipt").await
+    match MasterLock::take(&state.lock(&spec.run))? {
+        Ok(lock) => close(store, state, &spec, &lock, "ended with a receipt").await,
+        Err(_) => Ok(Left::Busy),
+    }
 }
 
-/// Sweeps, ends what is found, verifies it, and writes the proof.
-pub async fn close(store: &dyn Store, state: &StateFolder, spec: &Spec, master: &str) -> Result<Left, Problem> {
+/// Sweeps, ends what is found, verifies it, and writes the proof. The lock is held meanwhile, so that no master begins
+/// between the look and the proof; one that comes later finds the proof.
+pub async fn close(
+    store: &dyn Store,
+    state: &StateFolder,
+    spec: &Spec,
+    _held: &MasterLock,
+    master: &str,
+) -> Result<Left, Problem> {
     let run = &spec.run;
     let cloud = cloud_of(spec, state, &Executables::find()?)?;
     let mut sweeps = Vec::new();

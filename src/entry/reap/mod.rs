@@ -4,6 +4,7 @@
 
 mod close;
 mod reaper;
+mod uncollected;
 
 pub use close::close_after_receipt;
 pub use reaper::{Reaped, reap};

@@ -1,11 +1,11 @@
 //! Looks after every open run: a living master is left alone, a dead one's workers are ended, and what is over is closed.
 
 use super::close::{Left, close};
+use super::uncollected::uncollected;
 use crate::core::ids::{InstanceId, RunId};
-use crate::core::records::{CloudKind, Spec};
 use crate::core::world::World as _;
 use crate::entry::exit::Problem;
-use crate::entry::trigger::{MasterLock, StateFolder, SystemWorld, load_receipt, load_spec, store_failed};
+use crate::entry::trigger::{MasterLock, StateFolder, SystemWorld, has_master, load_receipt, load_spec, store_failed};
 use crate::platform::store::{Store, layout};
 
 /// What became of one open run.
@@ -22,6 +22,8 @@ pub enum Reaped {
     Ended {
         /// Workers that were ended.
         ended: usize,
+        /// Workers whose logs and results had not come home.
+        uncollected: usize,
     },
     /// It never began.
     Empty,
@@ -52,31 +54,27 @@ async fn look_after(store: &dyn Store, state: &StateFolder, run: &RunId) -> Resu
         return without_spec(store, run).await;
     }
     let spec = load_spec(store, run).await?;
-    if MasterLock::holder(&state.lock(run)).is_some() {
+    let path = state.lock(run);
+    let was_here = MasterLock::was_here(&path);
+    if load_receipt(store, run).await?.is_none() && has_master(store, state, &spec).await? {
         return Ok(Reaped::Alive);
     }
-    let receipt = load_receipt(store, run).await?;
-    let elsewhere = spec.cloud != CloudKind::Local && !MasterLock::was_here(&state.lock(run));
-    if receipt.is_none() && elsewhere && beats(store, &spec).await? {
-        // A lock tells of this machine only; the master may live on another.
-        return Ok(Reaped::Alive);
+    let Ok(lock) = MasterLock::take(&path)? else { return Ok(Reaped::Alive) };
+    // Only now nobody can say a last word any more.
+    let over = load_receipt(store, run).await?.is_some();
+    let uncollected = if over { 0 } else { uncollected(store, run).await? };
+    let master = if over { "ended with a receipt" } else { "dead: no lock, no receipt" };
+    let left = close(store, state, &spec, &lock, master).await?;
+    if !was_here && !matches!(left, Left::Nothing { .. }) {
+        // A lock tells that a master lived here: this one was only borrowed.
+        let _ = std::fs::remove_file(&path);
     }
-    let (master, over) = match receipt {
-        Some(_) => ("ended with a receipt", true),
-        None => ("dead: no lock, no receipt", false),
-    };
-    Ok(match close(store, state, &spec, master).await? {
+    Ok(match left {
         Left::Nothing { ended } if over => Reaped::Closed { ended },
-        Left::Nothing { ended } => Reaped::Ended { ended },
+        Left::Nothing { ended } => Reaped::Ended { ended, uncollected },
         Left::Unproven(ids) => Reaped::Unproven(ids),
+        Left::Busy => Reaped::Alive,
     })
-}
-
-/// Whether the last sign of life is young, by the store's own times.
-async fn beats(store: &dyn Store, spec: &Spec) -> Result<bool, Problem> {
-    let beats = store.list(&layout::beat_prefix(&spec.run), None).await.map_err(store_failed)?;
-    let last = beats.iter().map(|beat| beat.modified_ms).max().unwrap_or(spec.created_ms);
-    Ok(SystemWorld.unix_ms() - last < spec.timing.beat_dead_ms as i64)
 }
 
 /// A trigger died between index and spec: nothing was launched, because launches follow the spec.

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::binaries::Executables;
 use super::clock::SystemWorld;
-use super::find::store_failed;
+use super::find::{refuse_reaped, store_failed};
 use super::lock::MasterLock;
 use super::places;
 use super::signals::{Wish, wishes};
@@ -46,6 +46,8 @@ pub async fn work(
         Ok(lock) => lock,
         Err(pid) => return Err(living(&run, pid)),
     };
+    // Whoever closes a run holds its lock for that: with the lock in hand this cannot change any more.
+    refuse_reaped(store.as_ref(), &run).await?;
     let workspace = workspace(store.as_ref(), state, &spec).await?;
     let scratch = tempfile::Builder::new()
         .prefix("scratch-")

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::diff;
+use super::failures::{is_hidden, log_command};
 use super::paint::{Color, Paint};
 use super::pythonic::{display, dumps};
 use crate::core::event::{Event, EventKind, TaskStatus};
@@ -310,7 +311,7 @@ impl Lines {
 
     /// What a person needs to go on after a failure: why, where it is written, and where its whole output is.
     fn explain(&self, text: &mut String, told: &Told<'_>) {
-        if told.result.get("_ansible_no_log") == Some(&Value::Bool(true)) || told.result.contains_key("censored") {
+        if is_hidden(told.result) {
             return;
         }
         let mut block = String::new();
@@ -337,10 +338,10 @@ impl Lines {
                 let _ = writeln!(block, "{key}: {shown}");
             }
         }
-        if let (Some(run), Some(step)) = (&self.run, told.steps.last()) {
-            let short =
-                step.as_str().strip_prefix(run.as_str()).map_or(step.as_str(), |rest| rest.trim_start_matches('/'));
-            let _ = writeln!(block, "log: dayfly logs {run} --host {} --step {short}", told.host);
+        let command =
+            self.run.as_ref().and_then(|run| log_command(run, told.host, told.status, told.result, told.steps));
+        if let Some(command) = command {
+            let _ = writeln!(block, "log: {command}");
         }
         for line in block.lines() {
             let _ = writeln!(text, "{}", self.settings.paint.text(Color::Dim, &format!("    {line}")));

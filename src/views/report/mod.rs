@@ -5,6 +5,7 @@
 
 mod course;
 mod diff;
+mod failures;
 mod lines;
 mod live;
 mod paint;
@@ -17,8 +18,9 @@ mod reporter;
 mod tests;
 
 pub use course::{Course, PlayCourse, RunningStep, WorkerCourse, duration_text};
+pub use failures::Failures;
 pub use lines::{LineSettings, Lines};
 pub use live::{LiveError, LiveReader, LiveWriter};
 pub use paint::{Color, Paint};
-pub use recap::{bytes_text, recap, recap_of_receipt};
+pub use recap::{bytes_text, files_text, recap, recap_of_receipt};
 pub use reporter::{Format, ReportSettings, Reporter};

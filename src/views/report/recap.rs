@@ -113,7 +113,7 @@ fn render(end: &End<'_>, paint: Paint, columns: usize) -> String {
     );
     if end.result_files > 0 || end.results.is_some() {
         let at = end.results.as_ref().map_or_else(String::new, |at| format!(" in {at}"));
-        let files = plural(end.result_files, "file", "files");
+        let files = files_text(end.result_files);
         let _ = writeln!(text, "results: {files}{at}; dayfly results {} --to DIR copies them out", end.run);
     }
     if end.unresolved.is_empty() {
@@ -127,6 +127,11 @@ fn render(end: &End<'_>, paint: Paint, columns: usize) -> String {
         let _ = writeln!(text, "{}", paint.text(Color::Error, &line));
     }
     text
+}
+
+/// `1 file`, `2 files`
+pub fn files_text(count: u64) -> String {
+    plural(count, "file", "files")
 }
 
 fn plural(count: u64, one: &str, many: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::lines::{LineSettings, Lines};
 use super::paint::{Color, Paint};
 use super::progress::Progress;
-use super::recap::{bytes_text, recap};
+use super::recap::{bytes_text, files_text, recap};
 use crate::core::event::{Event, EventKind};
 use crate::core::ids::{Epoch, RunId};
 
@@ -142,7 +142,8 @@ impl Reporter {
             EventKind::GroupLaunching { group, count } => note(format!("group {group}: launching {count}")),
             EventKind::WorkerReady { slot, address } => note(format!("worker {slot} is ready at {address}")),
             EventKind::WorkerCollected { slot, files, bytes, complete } => note(format!(
-                "worker {slot}: {files} files, {} collected{}",
+                "worker {slot}: {}, {} collected{}",
+                files_text(*files),
                 bytes_text(*bytes),
                 if *complete { "" } else { ", not complete" }
             )),

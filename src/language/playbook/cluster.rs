@@ -150,6 +150,11 @@ impl Reader<'_> {
                         ("restart-group", OnLoss::RestartGroup),
                     ];
                     spec.on_loss = self.word(value, name, &words).unwrap_or_default();
+                    if matches!(spec.on_loss, OnLoss::Replace | OnLoss::RestartGroup) {
+                        let word = value.as_str().unwrap_or_default();
+                        let problem = Diagnostic::error(value.span, format!("on_loss `{word}` is not supported yet"));
+                        self.report(problem.label("not supported yet").help("write continue or fail"));
+                    }
                 }
                 "vars" => {
                     let vars = self.vars(value);

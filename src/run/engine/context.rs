@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::history::History;
 use super::variables::{HostScope, PlayScopes, Snapshot};
@@ -72,6 +72,8 @@ pub(super) struct Context {
     pub(super) watch: Watch,
     /// Agents that end with the master and not with a group: on its own machine and on hosts of an inventory.
     pub(super) children: Mutex<HashMap<HostName, Member>>,
+    /// `--forks`: as many tasks run at once; none means no limit.
+    pub(super) forks: Option<Arc<Semaphore>>,
     /// Hosts on which this master did something new: from then on nothing of theirs was told before.
     pub(super) fresh: Mutex<HashSet<HostName>>,
 }

@@ -587,13 +587,17 @@ impl Dispatcher {
                 Some(files) => files,
                 None => {
                     let snapshot = self.state.snapshot();
-                    let files = self
-                        .context
-                        .vars_files(&run.play, &snapshot, host, &scopes)
-                        .map_err(|message| self.at(&run.play, message))?;
-                    let files = Arc::new(files);
-                    self.plays[index].vars_files.insert(host.clone(), files.clone());
-                    files
+                    let has_facts = snapshot.hosts.get(host).is_some_and(|vars| !vars.facts.is_empty());
+                    match self.context.vars_files(&run.play, &snapshot, host, &scopes) {
+                        Ok(files) => {
+                            let files = Arc::new(files);
+                            self.plays[index].vars_files.insert(host.clone(), files.clone());
+                            files
+                        }
+                        // A name may rest on facts that are about to be gathered: until then the files are left out.
+                        Err(why) if !has_facts && why.contains("undefined") => Arc::default(),
+                        Err(why) => return Err(self.at(&run.play, why)),
+                    }
                 }
             };
             scopes.play.push(files);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::context::{Context, Workspace};
@@ -82,6 +82,9 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         watch: watch.clone(),
         children: std::sync::Mutex::default(),
         fresh: std::sync::Mutex::default(),
+        forks: Some(spec.options.forks)
+            .filter(|forks| *forks > 0)
+            .map(|forks| Arc::new(Semaphore::new(forks as usize))),
         spec,
     });
     let outcome = work(&context, &watch).await;

@@ -122,6 +122,12 @@ impl Unit {
 
     /// Runs it. An error is one of the run itself; a task's failure is a result.
     pub(super) async fn run(self) -> Engine<Finished> {
+        let forks = self.context.forks.clone();
+        // The semaphore is never closed.
+        let _turn = match &forks {
+            Some(forks) => forks.acquire().await.ok(),
+            None => None,
+        };
         let layers = self.snapshot.layers(&self.host, &self.scopes, Vec::new());
         let scope = HostScope::new(layers, self.snapshot.clone(), self.host.clone());
         let pins = Pins::new(&self.context, self.key());

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -35,6 +36,9 @@ fn one(lookups: &Lookups, question: &Question<'_>, term: &str) -> Result<String,
     if characters.is_empty() || length > 4096 {
         return Err("a password needs characters to choose from and at most 4096 of them".to_owned());
     }
+    // Hosts that ask for the same file at once get the same password: one reads what the other has written.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = expand_home(&path);
     let path = if path.is_absolute() { path } else { lookups.playbook_dir.join(path) };
     let kept = if path == Path::new("/dev/null") { None } else { std::fs::read_to_string(&path).ok() };

@@ -87,7 +87,6 @@ impl Follower {
                 State::Dead { why } => {
                     if self.step.settle(why)? {
                         starting = None;
-                        reader = SpoolReader::new(&self.step.path, self.from);
                     }
                     woken = Change::Time;
                     continue;

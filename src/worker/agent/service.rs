@@ -65,7 +65,6 @@ impl Service {
         let (events, replies) = mpsc::channel(UNDERWAY);
         let follower = Follower {
             step,
-            base: self.base.0.clone(),
             from,
             epochs: self.epochs.subscribe(),
             is_new,

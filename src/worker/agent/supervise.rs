@@ -41,7 +41,7 @@ pub struct Ran {
 }
 
 /// Runs the step of a folder to its outcome. Nothing happens where another supervisor is there or was.
-pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
+pub fn supervise(folder: &Path) -> io::Result<()> {
     // On a machine with systemd, root's supervisor would move to a unit of its own here: a session's end may kill what
     // stays in its cgroup.
     let _ = nix::unistd::setsid();

@@ -74,6 +74,53 @@ async fn a_cancel_that_comes_before_its_step_keeps_it_from_starting() {
 }
 
 #[tokio::test]
+async fn a_cancel_does_not_wait_for_an_opening_and_comes_before_the_step_all_the_same() {
+    let worker = Worker::child();
+    let agent = worker.home().with_file_name("agent");
+    let script = std::fs::read_to_string(&agent).unwrap().replace("exec", "[ $1 = connect ] && sleep 7\nexec");
+    write(&agent, script.as_bytes());
+    let link = worker.link(1);
+    let order = shell("k", "touch ran");
+    let began = Instant::now();
+    let (outcome, (), renewed) = tokio::join!(
+        run(&*link, &order),
+        async {
+            let cancelled = link.cancel(&StepKey::from("k"), "stop").await;
+            assert!(matches!(cancelled, Err(LinkError::Unknown(_))), "{cancelled:?}");
+            assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        },
+        link.renew(60_000)
+    );
+    assert!(matches!(renewed, Err(LinkError::Unknown(_))), "{renewed:?}");
+    assert_eq!(outcome.0.end, End::Cancelled { reason: "stop".into() });
+    assert!(!worker.home().join("ran").exists());
+}
+
+#[tokio::test]
+async fn any_number_of_steps_leaves_room_for_other_calls() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let orders: Vec<_> = (0..130).map(|number| shell(&format!("k{number}"), "sleep 1008")).collect();
+    let steps: Vec<_> = orders
+        .into_iter()
+        .map(|order| {
+            let link = std::sync::Arc::clone(&link);
+            tokio::spawn(async move { follow(&*link, &order, 0).await.0 })
+        })
+        .collect();
+    let running = || worker.processes().iter().filter(|(_, line)| line.contains(" supervise ")).count();
+    until("they run", || running() >= 96).await;
+    link.renew(60_000).await.unwrap();
+    link.cancel(&StepKey::from("k0"), "stop").await.unwrap();
+    assert!(running() < 128, "{}", running());
+    link.close().await;
+    for step in steps {
+        let outcome = tokio::time::timeout(Duration::from_secs(10), step).await.expect("it ends").unwrap();
+        assert!(!matches!(outcome, Err(LinkError::Refused(_))), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_of_a_run_is_left_on_a_host_that_it_forgets() {
     let worker = Worker::child();
     let link = worker.link(1);

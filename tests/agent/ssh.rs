@@ -88,6 +88,29 @@ async fn a_worker_that_does_not_listen_yet_is_unknown() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_opening_shares_its_end_and_a_close_waits_for_none() {
+    let mut worker = Worker::ssh();
+    // It takes connections and never says a word.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let Reach::Ssh { port, .. } = worker.reach() else { panic!("by ssh") };
+    *port = mute.local_addr().unwrap().port();
+    let link = worker.link(1);
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let link = std::sync::Arc::clone(&link);
+            tokio::spawn(async move { link.sample().await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::timeout(Duration::from_secs(3), link.close()).await.expect("it closes");
+    for call in waiting {
+        let answer = tokio::time::timeout(Duration::from_secs(3), call).await.expect("it ends").unwrap();
+        assert!(matches!(answer, Err(LinkError::Unknown(_))), "{answer:?}");
+    }
+    until("the control folder is gone", || !worker.control().exists()).await;
+}
+
+#[tokio::test]
 async fn a_host_of_an_inventory_is_met_as_the_users_ssh_would() {
     let mut worker = Worker::ssh();
     let control = worker.control();

@@ -78,9 +78,10 @@ impl AgentLink {
         F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     {
         let open = self.door.open().await?;
-        match call(open.client).await {
+        let answered = async { call(open.client).await.map_err(|status| failure::of_status(&status)) };
+        match self.door.unless_closed(answered).await {
             Ok(reply) => Ok(reply.into_inner()),
-            Err(status) => Err(self.door.failed(open.generation, failure::of_status(&status)).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
@@ -162,11 +163,8 @@ impl Link for AgentLink {
             self.send_cancel(&order.key, &reason).await?;
             self.cancels().remove(&order.key);
         }
-        let followed = match self.start(&mut open.client, order, from).await {
-            Ok(events) => Self::follow(events, output).await,
-            Err(error) => Err(error),
-        };
-        match followed {
+        let followed = async { Self::follow(self.start(&mut open.client, order, from).await?, output).await };
+        match self.door.unless_closed(followed).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => Err(self.door.failed(open.generation, error).await),
         }
@@ -181,11 +179,11 @@ impl Link for AgentLink {
         let _permit = Self::permit(&self.followed).await?;
         let mut open = self.door.open().await?;
         let request = AttachRequest { epoch: self.order.epoch.0, key: key.to_string(), from_offset: from };
-        let followed = match open.client.attach(request).await {
-            Ok(events) => Self::follow(events.into_inner(), output).await,
-            Err(status) => Err(failure::of_status(&status)),
+        let followed = async {
+            let events = open.client.attach(request).await.map_err(|status| failure::of_status(&status))?;
+            Self::follow(events.into_inner(), output).await
         };
-        match followed {
+        match self.door.unless_closed(followed).await {
             Ok(outcome) => Ok(outcome),
             Err(error) => Err(self.door.failed(open.generation, error).await),
         }
@@ -213,7 +211,8 @@ impl Link for AgentLink {
     async fn put(&self, file: &Path, sha256: &str) -> Result<String, LinkError> {
         let _permit = Self::permit(&self.transfers).await?;
         let mut open = self.door.open().await?;
-        match transfer::put(&mut open.client, self.order.epoch.0, file, sha256).await {
+        let sent = transfer::put(&mut open.client, self.order.epoch.0, file, sha256);
+        match self.door.unless_closed(sent).await {
             Ok(path) => Ok(path),
             Err(error) => Err(self.door.failed(open.generation, error).await),
         }
@@ -222,7 +221,8 @@ impl Link for AgentLink {
     async fn get(&self, path: &str, to: &Path, becomes: Option<&str>) -> Result<(u64, String), LinkError> {
         let _permit = Self::permit(&self.transfers).await?;
         let mut open = self.door.open().await?;
-        match transfer::get(&mut open.client, path, to, becomes).await {
+        let got = transfer::get(&mut open.client, path, to, becomes);
+        match self.door.unless_closed(got).await {
             Ok(got) => Ok(got),
             Err(error) => Err(self.door.failed(open.generation, error).await),
         }

@@ -60,7 +60,6 @@ impl Door {
 
     async fn opened(&self) -> Result<Open, LinkError> {
         let asked = Instant::now();
-        let is_closed = || LinkError::Unknown("the link was closed".into());
         let mut slot = self.slot.lock().await;
         let mut closed = self.closed.subscribe();
         if *closed.borrow() {
@@ -84,9 +83,20 @@ impl Door {
         Ok(Open { client: connection.client.clone(), generation: slot.generation, greeting })
     }
 
+    /// Does something until the link is closed: a stream that is followed would keep the connection open.
+    pub async fn unless_closed<T>(&self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, LinkError> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            answer = work => answer,
+            _ = closed.wait_for(|closed| *closed) => Err(is_closed()),
+        }
+    }
+
     /// Hands an error on. A lost connection is let go, so that the next call opens another.
     pub async fn failed(&self, generation: u64, error: LinkError) -> LinkError {
-        if matches!(error, LinkError::Unknown(_)) {
+        // Whoever closes the link takes the connection.
+        if matches!(error, LinkError::Unknown(_)) && !*self.closed.borrow() {
             // One that is being opened has taken the lost one's place already.
             let Ok(mut slot) = tokio::time::timeout(LOOK_PATIENCE, self.slot.lock()).await else { return error };
             let lost = if slot.generation == generation { slot.connection.take() } else { None };
@@ -107,4 +117,8 @@ impl Door {
         }
         self.control.leave();
     }
+}
+
+fn is_closed() -> LinkError {
+    LinkError::Unknown("the link was closed".into())
 }

@@ -6,7 +6,7 @@ use dayfly::core::ids::StepKey;
 use dayfly::core::records::End;
 use dayfly::platform::remote::LinkError;
 
-use super::harness::{Worker, follow, run, shell, until};
+use super::harness::{Worker, follow, run, shell, until, write};
 
 /// Marks of the steps' own processes.
 fn sleepers(worker: &Worker, seconds: u32) -> usize {
@@ -52,7 +52,98 @@ async fn a_cancelled_step_says_why() {
     });
     assert_eq!(outcome.end, End::Cancelled { reason: "dayfly cancel".into() });
     assert_eq!(sleepers(&worker, 1005), 0);
-    link.cancel(&StepKey::from("unknown"), "nothing").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cancel_that_comes_before_its_step_keeps_it_from_starting() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let key = StepKey::from("k");
+    link.cancel(&key, "too late").await.unwrap();
+    link.cancel(&key, "again").await.unwrap();
+    let order = shell("k", "touch ran; sleep 1007");
+    let (outcome, said) = run(&*link, &order).await;
+    assert_eq!(outcome.end, End::Cancelled { reason: "too late".into() });
+    assert!(outcome.failed() && said.bytes.is_empty() && !worker.home().join("ran").exists());
+    assert_eq!(run(&*link, &order).await.0, outcome);
+    let (other, _) = follow(&*link, &shell("k", "true"), 0).await;
+    assert_eq!(other, Err(LinkError::Diverged));
+    link.acknowledge(std::slice::from_ref(&key)).await.unwrap();
+    link.cancel(&key, "after all").await.unwrap();
+    assert!(matches!(follow(&*link, &order, 0).await.0, Err(LinkError::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_cancel_does_not_wait_for_an_opening_and_comes_before_the_step_all_the_same() {
+    let worker = Worker::child();
+    let agent = worker.home().with_file_name("agent");
+    let script = std::fs::read_to_string(&agent).unwrap().replace("exec", "[ $1 = connect ] && sleep 7\nexec");
+    write(&agent, script.as_bytes());
+    let link = worker.link(1);
+    let order = shell("k", "touch ran");
+    let began = Instant::now();
+    let (outcome, (), renewed) = tokio::join!(
+        run(&*link, &order),
+        async {
+            let cancelled = link.cancel(&StepKey::from("k"), "stop").await;
+            assert!(matches!(cancelled, Err(LinkError::Unknown(_))), "{cancelled:?}");
+            assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        },
+        link.renew(60_000)
+    );
+    assert!(matches!(renewed, Err(LinkError::Unknown(_))), "{renewed:?}");
+    assert_eq!(outcome.0.end, End::Cancelled { reason: "stop".into() });
+    assert!(!worker.home().join("ran").exists());
+}
+
+#[tokio::test]
+async fn any_number_of_steps_leaves_room_for_other_calls() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let orders: Vec<_> = (0..130).map(|number| shell(&format!("k{number}"), "sleep 1008")).collect();
+    let steps: Vec<_> = orders
+        .into_iter()
+        .map(|order| {
+            let link = std::sync::Arc::clone(&link);
+            tokio::spawn(async move { follow(&*link, &order, 0).await.0 })
+        })
+        .collect();
+    let running = || worker.processes().iter().filter(|(_, line)| line.contains(" supervise ")).count();
+    until("they run", || running() >= 96).await;
+    link.renew(60_000).await.unwrap();
+    link.cancel(&StepKey::from("k0"), "stop").await.unwrap();
+    assert!(running() < 128, "{}", running());
+    link.close().await;
+    for step in steps {
+        let outcome = tokio::time::timeout(Duration::from_secs(10), step).await.expect("it ends").unwrap();
+        assert!(!matches!(outcome, Err(LinkError::Refused(_))), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_run_is_left_on_a_host_that_it_forgets() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let source = worker.control().join("source");
+    write(&source, b"secret");
+    link.put(&source, &dayfly::core::ids::sha256_hex(b"secret")).await.unwrap();
+    let order = shell("k", "touch began; while [ ! -e go ]; do sleep 0.05; done");
+    let run_folder = worker.step("k").ancestors().nth(3).unwrap().to_owned();
+    let ((outcome, _), ()) = tokio::join!(run(&*link, &order), async {
+        until("it runs", || worker.home().join("began").exists()).await;
+        link.forget().await.unwrap();
+        assert!(worker.step("k").join("spec.json").exists(), "the folder of a living step is gone");
+        write(&worker.home().join("go"), b"");
+    });
+    assert_eq!(outcome.end, End::Completed);
+    assert_eq!(worker.link(2).hello().await.unwrap().known_steps.len(), 1);
+    assert_eq!(link.forget().await, Err(LinkError::Fenced(2)));
+    let link = worker.link(2);
+    link.forget().await.unwrap();
+    assert!(!run_folder.exists());
+    let left: Vec<_> = std::fs::read_dir(run_folder.parent().unwrap()).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    link.close().await;
 }
 
 #[tokio::test]

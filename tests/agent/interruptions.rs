@@ -52,6 +52,30 @@ async fn a_step_that_may_run_again_does() {
 }
 
 #[tokio::test]
+async fn the_output_of_another_attempt_follows_that_of_the_first() {
+    let worker = Worker::child();
+    let link = worker.link(1);
+    let mut order = shell("k", "echo attempt >> starts; wc -l < starts; [ -e go ] || sleep 1041; echo end");
+    order.once = false;
+    let ((outcome, said), ()) = tokio::join!(run(&*link, &order), async {
+        until("it runs", || worker.processes().iter().any(|(_, line)| line.contains("sleep 1041"))).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        std::fs::write(worker.home().join("go"), "").unwrap();
+        kill(supervisor(&worker).expect("a supervisor"));
+    });
+    assert_eq!((outcome.end, String::from_utf8_lossy(&said.bytes).as_ref()), (End::Completed, "1\n2\nend\n"));
+    assert_eq!(said.lost, 0);
+
+    // After a reboot a master goes on where it was, and the output of the first attempt is not there any more.
+    let step = worker.step("k");
+    std::fs::remove_file(step.join("result.json")).unwrap();
+    std::fs::write(step.join("started"), json!({"v": 1, "boot_id": "another", "pid": 1}).to_string()).unwrap();
+    let (outcome, rest) = follow(&*link, &order, said.next).await;
+    assert_eq!((outcome.unwrap().end, rest.bytes), (End::Completed, b"3\nend\n".to_vec()));
+    assert_eq!(rest.lost, 0);
+}
+
+#[tokio::test]
 async fn an_accepted_step_that_nobody_started_is_started() {
     let worker = Worker::child();
     let link = worker.link(1);

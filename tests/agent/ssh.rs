@@ -30,7 +30,7 @@ async fn the_agent_is_brought_once_and_runs() {
     assert_eq!(std::fs::metadata(&agent).unwrap().modified().unwrap(), before);
     link.close().await;
     until("nothing is left", || worker.processes().is_empty() && masters(&worker).is_empty()).await;
-    assert_eq!(std::fs::read_dir(worker.control()).unwrap().count(), 0, "the control folder is not empty");
+    until("the control folder is gone", || !worker.control().exists()).await;
 }
 
 #[tokio::test]
@@ -85,6 +85,29 @@ async fn a_worker_that_does_not_listen_yet_is_unknown() {
     *port = free;
     let error = worker.link(1).hello().await.unwrap_err();
     assert!(matches!(&error, LinkError::Unknown(text) if text.contains("refused")), "{error:?}");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_an_opening_shares_its_end_and_a_close_waits_for_none() {
+    let mut worker = Worker::ssh();
+    // It takes connections and never says a word.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let Reach::Ssh { port, .. } = worker.reach() else { panic!("by ssh") };
+    *port = mute.local_addr().unwrap().port();
+    let link = worker.link(1);
+    let waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let link = std::sync::Arc::clone(&link);
+            tokio::spawn(async move { link.sample().await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::timeout(Duration::from_secs(3), link.close()).await.expect("it closes");
+    for call in waiting {
+        let answer = tokio::time::timeout(Duration::from_secs(3), call).await.expect("it ends").unwrap();
+        assert!(matches!(answer, Err(LinkError::Unknown(_))), "{answer:?}");
+    }
+    until("the control folder is gone", || !worker.control().exists()).await;
 }
 
 #[tokio::test]

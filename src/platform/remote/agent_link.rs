@@ -1,99 +1,87 @@
-//! A link that opens its connection with the first call, and a new one after a loss.
+//! The calls to one agent, over a connection that opens with the first of them, and again after a loss.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tonic::transport::Channel;
 
-use super::connection::{Connection, hello};
-use super::{Greeting, Link, LinkError, LinkOrder, OutputChunk, RemoteFile, Sample, SshSettings, failure, transfer};
+use super::connection::hello;
+use super::connector::ControlFolder;
+use super::door::Door;
+use super::{Greeting, Link, LinkError, LinkOrder, OutputChunk, RemoteFile, Sample, failure, transfer};
 use crate::core::event::Stream;
 use crate::core::ids::StepKey;
 use crate::core::records::{StepOrder, StepOutcome};
 use crate::core::wire::agent_client::AgentClient;
 use crate::core::wire::step_event::Event;
 use crate::core::wire::{
-    AckOutputRequest, AckRequest, AttachRequest, CancelRequest, DeadlineRequest, Empty, GlobRequest, RenewRequest,
-    RunRequest, StepEvent,
+    AckOutputRequest, AckRequest, AttachRequest, CancelRequest, DeadlineRequest, Empty, ForgetRequest, GlobRequest,
+    RenewRequest, RunRequest, StepEvent,
 };
+
+/// Steps that are followed at once over one connection: HTTP/2 has room for more streams, so that whoever cancels or
+/// renews never waits for a step.
+const FOLLOWED: usize = 96;
+/// Files that are on their way at once.
+const TRANSFERS: usize = 16;
+/// A call that must not wait behind a connection that is being opened has an answer after this long.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The agent of one worker.
 pub struct AgentLink {
-    settings: Arc<SshSettings>,
     order: LinkOrder,
-    slot: Mutex<Slot>,
-    /// Set before the slot is asked for: a connection that is being opened is given up.
-    closed: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct Slot {
-    connection: Option<Connection>,
-    generation: u64,
-}
-
-/// A client and which connection it belongs to.
-struct Open {
-    client: AgentClient<Channel>,
-    generation: u64,
+    door: Arc<Door>,
+    followed: Semaphore,
+    transfers: Semaphore,
+    /// Cancels that did not reach the worker: they go before the step's order.
+    cancels: Mutex<BTreeMap<StepKey, String>>,
 }
 
 impl AgentLink {
     /// A link; nothing is opened yet.
-    pub fn new(settings: Arc<SshSettings>, order: LinkOrder) -> Self {
-        Self { settings, order, slot: Mutex::default(), closed: watch::Sender::new(false) }
+    pub fn new(control: Arc<ControlFolder>, order: LinkOrder) -> Self {
+        Self {
+            door: Door::new(control, order.clone()),
+            order,
+            followed: Semaphore::new(FOLLOWED),
+            transfers: Semaphore::new(TRANSFERS),
+            cancels: Mutex::default(),
+        }
     }
 
-    /// The present connection, or a new one. Whoever comes meanwhile waits for it.
-    async fn open(&self) -> Result<Open, LinkError> {
-        let mut slot = self.slot.lock().await;
-        self.opened(&mut slot).await
+    fn cancels(&self) -> MutexGuard<'_, BTreeMap<StepKey, String>> {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn opened(&self, slot: &mut Slot) -> Result<Open, LinkError> {
-        let mut closed = self.closed.subscribe();
-        let is_closed = closed.wait_for(|closed| *closed);
-        tokio::pin!(is_closed);
-        if *self.closed.borrow() {
-            return Err(LinkError::Unknown("the link was closed".into()));
-        }
-        if slot.connection.is_none() {
-            let opened = tokio::select! {
-                opened = Connection::open(&self.settings, &self.order) => opened?,
-                _ = is_closed => return Err(LinkError::Unknown("the link was closed".into())),
-            };
-            slot.connection = Some(opened);
-            slot.generation += 1;
-        }
-        let connection = slot.connection.as_ref().ok_or_else(|| LinkError::Unknown("no connection".into()))?;
-        Ok(Open { client: connection.client.clone(), generation: slot.generation })
+    async fn permit(of: &Semaphore) -> Result<SemaphorePermit<'_>, LinkError> {
+        of.acquire().await.map_err(|_| LinkError::Unknown("the link was closed".into()))
     }
 
-    /// Hands an error on. A lost connection is let go, so that the next call opens another.
-    async fn failed(&self, generation: u64, error: LinkError) -> LinkError {
-        if matches!(error, LinkError::Unknown(_)) {
-            let lost = {
-                let mut slot = self.slot.lock().await;
-                if slot.generation == generation { slot.connection.take() } else { None }
-            };
-            if let Some(lost) = lost {
-                tokio::spawn(lost.close());
-            }
-        }
-        error
+    /// A call that gives up soon, with its connection going on.
+    async fn soon<T>(&self, call: impl Future<Output = Result<T, LinkError>>) -> Result<T, LinkError> {
+        let late = |_| LinkError::Unknown(format!("{} did not answer in time", self.order.slot));
+        tokio::time::timeout(SHORT_PATIENCE, call).await.map_err(late)?
+    }
+
+    async fn send_cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError> {
+        let request = CancelRequest { epoch: self.order.epoch.0, key: key.to_string(), reason: reason.to_owned() };
+        self.call(|mut client| async move { client.cancel(request).await }).await.map(drop)
     }
 
     async fn call<T, F>(&self, call: impl FnOnce(AgentClient<Channel>) -> F) -> Result<T, LinkError>
     where
         F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     {
-        let open = self.open().await?;
-        match call(open.client).await {
+        let open = self.door.open().await?;
+        let answered = async { call(open.client).await.map_err(|status| failure::of_status(&status)) };
+        match self.door.unless_closed(answered).await {
             Ok(reply) => Ok(reply.into_inner()),
-            Err(status) => Err(self.failed(open.generation, failure::of_status(&status)).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
@@ -152,20 +140,13 @@ impl AgentLink {
 #[async_trait]
 impl Link for AgentLink {
     async fn hello(&self) -> Result<Greeting, LinkError> {
-        let (mut open, fresh) = {
-            let mut slot = self.slot.lock().await;
-            let before = slot.generation;
-            let open = self.opened(&mut slot).await?;
-            let greeting = slot.connection.as_ref().map(|connection| connection.greeting.clone());
-            let fresh = greeting.filter(|_| open.generation != before);
-            (open, fresh)
-        };
-        if let Some(greeting) = fresh {
+        let mut open = self.door.open().await?;
+        if let Some(greeting) = open.greeting {
             return Ok(greeting);
         }
         match hello(&mut open.client, &self.order).await {
             Ok(greeting) => Ok(greeting),
-            Err(error) => Err(self.failed(open.generation, error).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
@@ -175,14 +156,17 @@ impl Link for AgentLink {
         from: u64,
         output: mpsc::Sender<OutputChunk>,
     ) -> Result<StepOutcome, LinkError> {
-        let mut open = self.open().await?;
-        let followed = match self.start(&mut open.client, order, from).await {
-            Ok(events) => Self::follow(events, output).await,
-            Err(error) => Err(error),
-        };
-        match followed {
+        let _permit = Self::permit(&self.followed).await?;
+        let mut open = self.door.open().await?;
+        let cancelled = self.cancels().get(&order.key).cloned();
+        if let Some(reason) = cancelled {
+            self.send_cancel(&order.key, &reason).await?;
+            self.cancels().remove(&order.key);
+        }
+        let followed = async { Self::follow(self.start(&mut open.client, order, from).await?, output).await };
+        match self.door.unless_closed(followed).await {
             Ok(outcome) => Ok(outcome),
-            Err(error) => Err(self.failed(open.generation, error).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
@@ -192,21 +176,25 @@ impl Link for AgentLink {
         from: u64,
         output: mpsc::Sender<OutputChunk>,
     ) -> Result<StepOutcome, LinkError> {
-        let mut open = self.open().await?;
+        let _permit = Self::permit(&self.followed).await?;
+        let mut open = self.door.open().await?;
         let request = AttachRequest { epoch: self.order.epoch.0, key: key.to_string(), from_offset: from };
-        let followed = match open.client.attach(request).await {
-            Ok(events) => Self::follow(events.into_inner(), output).await,
-            Err(status) => Err(failure::of_status(&status)),
+        let followed = async {
+            let events = open.client.attach(request).await.map_err(|status| failure::of_status(&status))?;
+            Self::follow(events.into_inner(), output).await
         };
-        match followed {
+        match self.door.unless_closed(followed).await {
             Ok(outcome) => Ok(outcome),
-            Err(error) => Err(self.failed(open.generation, error).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
     async fn cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError> {
-        let request = CancelRequest { epoch: self.order.epoch.0, key: key.to_string(), reason: reason.to_owned() };
-        self.call(|mut client| async move { client.cancel(request).await }).await.map(drop)
+        let sent = self.soon(self.send_cancel(key, reason)).await;
+        if let Err(LinkError::Unknown(_)) = &sent {
+            self.cancels().entry(key.clone()).or_insert_with(|| reason.to_owned());
+        }
+        sent
     }
 
     async fn acknowledge(&self, keys: &[StepKey]) -> Result<(), LinkError> {
@@ -221,18 +209,22 @@ impl Link for AgentLink {
     }
 
     async fn put(&self, file: &Path, sha256: &str) -> Result<String, LinkError> {
-        let mut open = self.open().await?;
-        match transfer::put(&mut open.client, self.order.epoch.0, file, sha256).await {
+        let _permit = Self::permit(&self.transfers).await?;
+        let mut open = self.door.open().await?;
+        let sent = transfer::put(&mut open.client, self.order.epoch.0, file, sha256);
+        match self.door.unless_closed(sent).await {
             Ok(path) => Ok(path),
-            Err(error) => Err(self.failed(open.generation, error).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
     async fn get(&self, path: &str, to: &Path, becomes: Option<&str>) -> Result<(u64, String), LinkError> {
-        let mut open = self.open().await?;
-        match transfer::get(&mut open.client, path, to, becomes).await {
+        let _permit = Self::permit(&self.transfers).await?;
+        let mut open = self.door.open().await?;
+        let got = transfer::get(&mut open.client, path, to, becomes);
+        match self.door.unless_closed(got).await {
             Ok(got) => Ok(got),
-            Err(error) => Err(self.failed(open.generation, error).await),
+            Err(error) => Err(self.door.failed(open.generation, error).await),
         }
     }
 
@@ -250,7 +242,7 @@ impl Link for AgentLink {
 
     async fn renew(&self, duration_ms: u64) -> Result<(), LinkError> {
         let request = RenewRequest { epoch: self.order.epoch.0, duration_ms };
-        self.call(|mut client| async move { client.renew(request).await }).await.map(drop)
+        self.soon(self.call(|mut client| async move { client.renew(request).await })).await.map(drop)
     }
 
     async fn deadline(&self, unix_ms: i64) -> Result<(), LinkError> {
@@ -269,11 +261,14 @@ impl Link for AgentLink {
         })
     }
 
+    async fn forget(&self) -> Result<(), LinkError> {
+        let request = ForgetRequest { epoch: self.order.epoch.0 };
+        self.call(|mut client| async move { client.forget(request).await }).await.map(drop)
+    }
+
     async fn close(&self) {
-        self.closed.send_replace(true);
-        let open = self.slot.lock().await.connection.take();
-        if let Some(connection) = open {
-            connection.close().await;
-        }
+        self.followed.close();
+        self.transfers.close();
+        self.door.close().await;
     }
 }

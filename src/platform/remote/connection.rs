@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use tonic::transport::{Channel, Endpoint};
 
+use super::settings::{file_name, own};
 use super::transport::{Transport, Words};
 use super::{Greeting, LinkError, LinkOrder, SshSettings, failure, ssh_config};
 use crate::core::ids::sha256_hex;
@@ -26,6 +27,8 @@ const MESSAGE: usize = 64 << 20;
 const IDLE_S: usize = 5;
 /// Shorter makes no sense however tests scale time: key exchange costs what it costs.
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+/// ssh gives up by itself after the connect timeout and says why; this is for what it does besides.
+const LOGIN: Duration = Duration::from_secs(5);
 const UPLOAD_PATIENCE: Duration = Duration::from_mins(15);
 
 /// An agent that answers.
@@ -35,7 +38,19 @@ pub struct Connection {
     /// Its first words.
     pub greeting: Greeting,
     session: Option<Arc<Session>>,
-    files: Vec<PathBuf>,
+    _files: Files,
+}
+
+/// The files of a connection that ssh reads; they go with it, also where it is never opened.
+#[derive(Default)]
+struct Files(Vec<PathBuf>);
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }
 
 impl Connection {
@@ -44,9 +59,9 @@ impl Connection {
         let patience = ms(order.timing.connect_ms).max(LEAST_PATIENCE);
         let words = Words::default();
         let (transport, session, files) = match &order.reach {
-            Reach::Child => (child(settings, order, &words)?, None, Vec::new()),
+            Reach::Child => (child(settings, order, &words)?, None, Files::default()),
             Reach::Ssh { address, .. } => {
-                let (session, files) = within(patience * 2, address, connect(settings, order, address)).await?;
+                let (session, files) = within(patience + LOGIN, address, connect(settings, order, address)).await?;
                 let transport = agent(settings, order, address, &session, &words, patience).await?;
                 (transport, Some(session), files)
             }
@@ -74,16 +89,13 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { client, greeting, session, files })
+        Ok(Self { client, greeting, session, _files: files })
     }
 
     /// Ends it; ssh's own process goes too. Steps go on.
     pub async fn close(self) {
-        let Self { client, session, files, .. } = self;
+        let Self { client, session, .. } = self;
         drop(client);
-        for file in files {
-            let _ = std::fs::remove_file(file);
-        }
         let Some(mut session) = session else { return };
         // The HTTP/2 task lets go of its channel in a moment.
         for _ in 0..200 {
@@ -147,25 +159,30 @@ fn child(settings: &SshSettings, order: &LinkOrder, words: &Words) -> Result<Tra
     Ok(Transport::new(stdout, stdin, child))
 }
 
-async fn connect(
-    settings: &SshSettings,
-    order: &LinkOrder,
-    address: &str,
-) -> Result<(Arc<Session>, Vec<PathBuf>), LinkError> {
+async fn connect(settings: &SshSettings, order: &LinkOrder, address: &str) -> Result<(Arc<Session>, Files), LinkError> {
     // A connection that is being closed still owns its files when the next one is opened.
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{}-{count}", &sha256_hex(order.slot.to_string().as_bytes())[..16]);
-    let config = settings.control_dir.join(format!("{name}.config"));
-    let known_hosts = settings.control_dir.join(format!("{name}.hosts"));
+    let name = &sha256_hex(order.slot.to_string().as_bytes())[..16];
+    let file = |kind: &str| settings.control_dir.join(file_name(name, count, kind));
+    let (config, known_hosts) = (file("config"), file("hosts"));
     let connect_s = ms(order.timing.connect_ms).max(LEAST_PATIENCE).as_secs();
     let text = ssh_config::text(&order.reach, &settings.identity, &known_hosts, connect_s);
     let Reach::Ssh { host_keys, port, .. } = &order.reach else {
         return Err(LinkError::Unreachable("not reached by ssh".into()));
     };
     let pins: String = host_keys.iter().map(|line| ssh_config::pin(line, address, *port) + "\n").collect();
-    std::fs::write(&config, text)
-        .and_then(|()| std::fs::write(&known_hosts, pins))
+    let files = Files(vec![config.clone(), known_hosts.clone()]);
+    // The last connection that was closed took the folder with it; one that is closed at this moment may take it again.
+    let write = || {
+        if !settings.control_dir.exists() {
+            own(&settings.control_dir)?;
+        }
+        std::fs::write(&config, &text)?;
+        std::fs::write(&known_hosts, &pins)
+    };
+    write()
+        .or_else(|_| write())
         .map_err(|error| LinkError::Unreachable(format!("{}: {error}", settings.control_dir.display())))?;
     let check = if host_keys.is_empty() { users_check(&config, address).await } else { KnownHosts::Strict };
     let mut builder = SessionBuilder::default();
@@ -177,7 +194,7 @@ async fn connect(
         .connect_mux(ssh_config::destination(&order.reach))
         .await
         .map_err(|error| failure::of_ssh(&error, address))?;
-    Ok((Arc::new(session), vec![config, known_hosts]))
+    Ok((Arc::new(session), files))
 }
 
 /// What the user's own configuration says of unknown host keys. Nobody can be asked, so `ask` is a no.
@@ -207,7 +224,7 @@ async fn agent(
     let (host, incarnation) = (order.slot.host.as_str(), order.slot.incarnation.to_string());
     let run = command(RUN, &[&settings.agent_sha256, order.run.as_str(), host, &incarnation]);
     for is_first in [true, false] {
-        let mut transport = channel(session, &run, address, words).await?;
+        let mut transport = within(patience, address, channel(session, &run, address, words)).await?;
         match within(patience, address, answer(&mut transport, words)).await?.as_str() {
             "ready" => return Ok(transport),
             _ if is_first => within(UPLOAD_PATIENCE, address, upload(settings, address, session)).await?,

@@ -3,6 +3,7 @@
 mod agent_link;
 mod connection;
 mod connector;
+mod door;
 mod failure;
 mod settings;
 mod ssh_config;
@@ -144,6 +145,11 @@ pub trait Link: Send + Sync {
     async fn deadline(&self, unix_ms: i64) -> Result<(), LinkError>;
     /// Load and room.
     async fn sample(&self) -> Result<Sample, LinkError>;
+    /// The run needs nothing of this worker any more: what the run put there (its folder, its files) is removed, unless
+    /// one of its steps is alive. The last call before [`Link::close`], for hosts that outlive the run.
+    async fn forget(&self) -> Result<(), LinkError> {
+        Ok(())
+    }
     /// Closes the connection; steps go on.
     async fn close(&self);
 }

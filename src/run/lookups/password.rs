@@ -3,11 +3,15 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::language::template::{SeededRandom, hash_password};
 use crate::run::lookups::{Lookups, Question, expand_home, text_of, words_and_pairs};
+
+/// Hosts that ask for the same file at once get the same password: one reads what the other has written.
+static ALONE: Mutex<()> = Mutex::new(());
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const DIGITS: &str = "0123456789";
@@ -35,6 +39,7 @@ fn one(lookups: &Lookups, question: &Question<'_>, term: &str) -> Result<String,
     if characters.is_empty() || length > 4096 {
         return Err("a password needs characters to choose from and at most 4096 of them".to_owned());
     }
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = expand_home(&path);
     let path = if path.is_absolute() { path } else { lookups.playbook_dir.join(path) };
     let kept = if path == Path::new("/dev/null") { None } else { std::fs::read_to_string(&path).ok() };
@@ -66,6 +71,7 @@ fn one(lookups: &Lookups, question: &Question<'_>, term: &str) -> Result<String,
     if path != Path::new("/dev/null") && kept.as_ref() != Some(&line) {
         keep(&path, &line)?;
     }
+    drop(alone);
     match (encrypt, salt) {
         (Some(kind), Some(salt)) => hash_password(&secret, &kind, &salt),
         _ => Ok(secret),

@@ -142,6 +142,20 @@ fn a_password_is_made_once_and_kept() {
 }
 
 #[test]
+fn hosts_that_ask_at_once_get_the_same_password() {
+    let room = room();
+    for index in 0..20 {
+        let term = json!([format!("creds/{index}")]);
+        let ask = || room.ask("password", term.clone(), json!({}));
+        let asked = std::thread::scope(|scope| {
+            let hosts: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            hosts.into_iter().map(|host| host.join().unwrap().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(asked.windows(2).all(|pair| pair[0] == pair[1]), "{asked:?}");
+    }
+}
+
+#[test]
 fn sequences_have_a_long_and_a_short_form() {
     let room = room();
     let table = [

@@ -13,8 +13,6 @@ pub enum Role {
     Supervise {
         /// The step's folder.
         folder: PathBuf,
-        /// The agent's own folder.
-        base: PathBuf,
     },
     /// Runs a module as another user; the order comes by stdin.
     Exec,
@@ -79,10 +77,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Role, Usag
             base: options.remove("base").map(PathBuf::from),
             home: options.remove("home").map(PathBuf::from),
         })),
-        Some("supervise") => Ok(Role::Supervise {
-            base: options.remove("base").map(PathBuf::from).ok_or(UsageError::Option("base"))?,
-            folder: folder.ok_or(UsageError::Role)?,
-        }),
+        Some("supervise") => Ok(Role::Supervise { folder: folder.ok_or(UsageError::Role)? }),
         Some("exec") => Ok(Role::Exec),
         Some("--version") => Ok(Role::Version),
         _ => Err(UsageError::Role),

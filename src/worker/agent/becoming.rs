@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::folders::WorkerFolder;
 use super::frame::{HEAD, Head, Kind, LONGEST};
 use super::guard::Guard;
 use super::runner::{Sink, listen};
@@ -38,7 +39,6 @@ pub fn run_as(
     order: &StepOrder,
     user: &str,
     home: &Path,
-    base: &Path,
     step: &StepFolder,
     sink: &mut dyn Sink,
     guard: &Arc<Guard>,
@@ -48,7 +48,7 @@ pub fn run_as(
         order: order.clone(),
         user: user.to_owned(),
         home: home.to_owned(),
-        files: base.join("files"),
+        files: WorkerFolder(step.worker().to_owned()).files(),
         step: step.path.clone(),
         login: login.clone(),
     })?;

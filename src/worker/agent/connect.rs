@@ -27,7 +27,7 @@ pub fn connect(order: Connect) -> io::Result<()> {
     let base = Base::find(order.base, &home);
     let worker = base.worker(&order.run, &order.host, order.incarnation);
     folders::private(&worker.steps())?;
-    folders::private(&base.files())?;
+    folders::private(&worker.files())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let channel = Channel::of_process()?;

@@ -55,6 +55,13 @@ impl Fence {
         if seen > epoch { Err(FenceError::Fenced(seen)) } else { Ok(guard) }
     }
 
+    /// Lets an epoch in for the last time: nobody else is in while it works.
+    pub fn leave(&self, epoch: u32, work: impl FnOnce() -> io::Result<()>) -> Result<(), FenceError> {
+        let _alone = self.hold(FlockArg::LockExclusive)?;
+        let seen = self.seen();
+        if seen > epoch { Err(FenceError::Fenced(seen)) } else { Ok(work()?) }
+    }
+
     /// The highest epoch that was ever claimed; zero where none was.
     pub fn seen(&self) -> u32 {
         std::fs::read_to_string(&self.file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)

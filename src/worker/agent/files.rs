@@ -6,14 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::folders::Base;
+use super::folders::WorkerFolder;
 use super::follow::refusal;
 use super::user::Account;
 use crate::core::ids::hex;
@@ -21,19 +20,17 @@ use crate::core::wire::{GetChunk, PutChunk, PutReply};
 
 const PIECE: usize = 128 << 10;
 
-/// Whether a file is in the agent's area.
-pub fn have(base: &Base, sha256: &str) -> Result<PutReply, Status> {
-    let path = place(base, sha256)?;
+/// Whether a file is in the worker's area.
+pub fn have(worker: &WorkerFolder, sha256: &str) -> Result<PutReply, Status> {
+    let path = place(worker, sha256)?;
     let found = fs::metadata(&path).ok();
-    // It is wanted: old files go.
-    let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
     let path = path.to_string_lossy().into_owned();
     Ok(PutReply { existed: found.is_some(), size: found.map_or(0, |file| file.len()), path })
 }
 
-/// Takes a file into the agent's area. It gets its name only when its contents are what the name says.
-pub async fn put(base: &Base, first: PutChunk, mut rest: Streaming<PutChunk>) -> Result<PutReply, Status> {
-    let path = place(base, &first.sha256)?;
+/// Takes a file into the worker's area. It gets its name only when its contents are what the name says.
+pub async fn put(worker: &WorkerFolder, first: PutChunk, mut rest: Streaming<PutChunk>) -> Result<PutReply, Status> {
+    let path = place(worker, &first.sha256)?;
     // The same file may be on its way twice.
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -64,9 +61,9 @@ pub async fn put(base: &Base, first: PutChunk, mut rest: Streaming<PutChunk>) ->
     received
 }
 
-fn place(base: &Base, sha256: &str) -> Result<PathBuf, Status> {
+fn place(worker: &WorkerFolder, sha256: &str) -> Result<PathBuf, Status> {
     let is_hash = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { Ok(base.files().join(sha256)) } else { Err(Status::invalid_argument("not a SHA-256")) }
+    if is_hash { Ok(worker.files().join(sha256)) } else { Err(Status::invalid_argument("not a SHA-256")) }
 }
 
 /// A path as the playbook writes it: `~` and relative ones start at HOME.

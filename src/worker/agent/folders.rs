@@ -21,10 +21,6 @@ impl Base {
             |path| home.join(path),
         ))
     }
-    /// Files that the master brought, each named by its SHA-256.
-    pub fn files(&self) -> PathBuf {
-        self.0.join("files")
-    }
     /// What belongs to one worker of one run.
     pub fn worker(&self, run: &str, host: &str, incarnation: u32) -> WorkerFolder {
         WorkerFolder(self.0.join(plain(run)).join(format!("{}.{incarnation}", plain(host))))
@@ -39,6 +35,10 @@ impl WorkerFolder {
     /// The steps, each a folder.
     pub fn steps(&self) -> PathBuf {
         self.0.join("steps")
+    }
+    /// Files that the master brought, each named by its SHA-256. They may hold secrets: they go with the folder.
+    pub fn files(&self) -> PathBuf {
+        self.0.join("files")
     }
 }
 

@@ -1,7 +1,6 @@
 //! Streams a step to the master from its folder: output from an offset, then the outcome.
 
 use std::io;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,6 @@ pub type Events = mpsc::Sender<Result<StepEvent, Status>>;
 pub struct Follower {
     /// The step.
     pub step: StepFolder,
-    /// The agent's own folder, for supervisors.
-    pub base: std::path::PathBuf,
     /// Where the master stands in the output.
     pub from: u64,
     /// The highest epoch seen, to end when it is another's.
@@ -87,7 +84,6 @@ impl Follower {
                 State::Dead { why } => {
                     if self.step.settle(why)? {
                         starting = None;
-                        reader = SpoolReader::new(&self.step.path, self.from);
                     }
                     woken = Change::Time;
                     continue;
@@ -129,7 +125,7 @@ impl Follower {
     }
 
     fn start(&self) -> io::Result<tokio::process::Child> {
-        start(&self.step, &self.base)
+        start(&self.step)
     }
 }
 
@@ -144,10 +140,10 @@ fn event(piece: Piece) -> Event {
 }
 
 /// Starts a supervisor; when two are, one of them finds the lock taken and ends.
-fn start(step: &StepFolder, base: &Path) -> io::Result<tokio::process::Child> {
+fn start(step: &StepFolder) -> io::Result<tokio::process::Child> {
     let agent = std::env::current_exe()?;
     let mut command = std::process::Command::new(agent);
-    command.arg("supervise").arg(&step.path).arg("--base").arg(base).env(WORKER, step.worker());
+    command.arg("supervise").arg(&step.path).env(WORKER, step.worker());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     tokio::process::Command::from(command).spawn()
 }

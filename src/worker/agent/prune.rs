@@ -1,29 +1,49 @@
 //! What earlier runs left on a host that outlives them goes after a while.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::folders::{Base, WorkerFolder};
-use super::step_folder::StepFolder;
+use super::step_folder::{State, StepFolder};
 
 /// Nothing younger than this goes.
 const KEPT: Duration = Duration::from_hours(14 * 24);
 
-/// Removes old runs, and old files that the master brought. The present worker's run stays.
+/// Removes old runs, with the files that the master brought. The present worker's run stays.
 pub fn prune(base: &Base, present: &WorkerFolder) {
     for run in folders(&base.0) {
         let is_present = present.0.starts_with(&run);
-        let is_run = !is_present && !run.ends_with("bin") && !run.ends_with("files");
+        let is_run = !is_present && !run.ends_with("bin");
         if is_run && folders(&run).iter().all(|worker| is_over(&WorkerFolder(worker.clone()))) {
             let _ = fs::remove_dir_all(&run);
         }
     }
-    for file in fs::read_dir(base.files()).into_iter().flatten().flatten() {
-        if is_old(&file.path()) {
-            let _ = fs::remove_file(file.path());
+}
+
+/// Removes the folder of a worker whose run is over, unless one of its steps is alive. Must be called with the fence
+/// closed, so that no step comes meanwhile.
+pub fn forget(worker: &WorkerFolder) -> io::Result<()> {
+    let mut held = Vec::new();
+    for path in folders(&worker.steps()) {
+        let step = StepFolder { path };
+        match step.state()? {
+            State::Running => return Ok(()),
+            State::Accepted => match step.lock()? {
+                // Whoever is about to start it waits for the lock, and then finds no order.
+                Some(lock) => held.push(lock),
+                None => return Ok(()),
+            },
+            State::Absent | State::Dead { .. } | State::Done(_) | State::Acked => {}
         }
     }
+    fs::remove_dir_all(&worker.0)?;
+    if let Some(run) = worker.0.parent() {
+        // Another host of the run may be on this machine.
+        let _ = fs::remove_dir(run);
+    }
+    Ok(())
 }
 
 fn is_over(worker: &WorkerFolder) -> bool {
@@ -60,15 +80,9 @@ mod tests {
                 fs::File::open(&steps).unwrap().set_modified(old).unwrap();
             }
         }
-        fs::create_dir(base.files()).unwrap();
-        for name in ["one", "two"] {
-            fs::write(base.files().join(name), name).unwrap();
-        }
-        fs::File::open(base.files().join("one")).unwrap().set_modified(old).unwrap();
         prune(&base, &base.worker("present", "w", 1));
         let left = |path: &Path| folders(path).len();
-        assert_eq!(left(folder.path()), 3, "{:?}", folders(folder.path()));
-        assert!(!base.0.join("old").exists() && !base.files().join("one").exists());
-        assert!(base.files().join("two").exists());
+        assert_eq!(left(folder.path()), 2, "{:?}", folders(folder.path()));
+        assert!(!base.0.join("old").exists());
     }
 }

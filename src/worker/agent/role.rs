@@ -14,7 +14,7 @@ pub fn main() -> ExitCode {
     };
     let done = match role {
         Role::Connect(order) => connect::connect(order),
-        Role::Supervise { folder, base } => supervise::supervise(&folder, &base),
+        Role::Supervise { folder } => supervise::supervise(&folder),
         Role::Exec => becoming::exec(),
         Role::Version => writeln!(std::io::stdout(), "dayfly-agent {}", env!("CARGO_PKG_VERSION")),
     };

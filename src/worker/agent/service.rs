@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::changes::Changes;
 use super::fence::{Fence, FenceError};
 use super::files;
-use super::folders::{Base, Durability, WorkerFolder, replace};
+use super::folders::{Base, WorkerFolder};
 use super::follow::{Follower, refusal};
 use super::step_folder::{Accepted, State, StepFolder};
 use super::user::Account;
@@ -25,9 +25,9 @@ use crate::core::ids::StepKey;
 use crate::core::records::StepOrder;
 use crate::core::wire::agent_server::Agent;
 use crate::core::wire::{
-    AckOutputRequest, AckRequest, AttachRequest, CancelRequest, DeadlineRequest, Empty, GetChunk, GetRequest,
-    GlobReply, GlobRequest, HaveRequest, HelloReply, HelloRequest, PutChunk, PutReply, RenewRequest, RunRequest,
-    SampleReply, StepEvent, WIRE_VERSION,
+    AckOutputRequest, AckRequest, AttachRequest, CancelRequest, DeadlineRequest, Empty, ForgetRequest, GetChunk,
+    GetRequest, GlobReply, GlobRequest, HaveRequest, HelloReply, HelloRequest, PutChunk, PutReply, RenewRequest,
+    RunRequest, SampleReply, StepEvent, WIRE_VERSION,
 };
 
 /// Messages on their way to the channel, per stream.
@@ -65,7 +65,6 @@ impl Service {
         let (events, replies) = mpsc::channel(UNDERWAY);
         let follower = Follower {
             step,
-            base: self.base.0.clone(),
             from,
             epochs: self.epochs.subscribe(),
             is_new,
@@ -146,7 +145,9 @@ impl Agent for Service {
             // It may have been given up, and there may be room again.
             reserve::keep(&self.worker);
         }
-        Ok(Response::new(self.follow(step, run.epoch, run.from_offset, accepted == Accepted::New)))
+        // A new step has no output yet: an offset would be one of another life of its worker.
+        let from = if accepted == Accepted::New { 0 } else { run.from_offset };
+        Ok(Response::new(self.follow(step, run.epoch, from, accepted == Accepted::New)))
     }
 
     async fn attach(&self, request: Request<AttachRequest>) -> Result<Response<Self::AttachStream>, Status> {
@@ -158,7 +159,8 @@ impl Agent for Service {
     async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<Empty>, Status> {
         let cancel = request.into_inner();
         let _entered = self.enter(cancel.epoch)?;
-        cancel_step(&self.step(&cancel.key), &cancel.reason).map_err(|error| refusal(&error))?;
+        let step = self.step(&cancel.key);
+        reserve::with_room(&self.worker, || cancel_step(&step, &cancel.reason)).map_err(|error| refusal(&error))?;
         Ok(Response::new(Empty {}))
     }
 
@@ -179,14 +181,14 @@ impl Agent for Service {
     }
 
     async fn have(&self, request: Request<HaveRequest>) -> Result<Response<PutReply>, Status> {
-        Ok(Response::new(files::have(&self.base, &request.into_inner().sha256)?))
+        Ok(Response::new(files::have(&self.worker, &request.into_inner().sha256)?))
     }
 
     async fn put(&self, request: Request<Streaming<PutChunk>>) -> Result<Response<PutReply>, Status> {
         let mut chunks = request.into_inner();
         let Some(first) = chunks.message().await? else { return Err(Status::invalid_argument("an empty stream")) };
         drop(self.enter(first.epoch)?);
-        Ok(Response::new(files::put(&self.base, first, chunks).await?))
+        Ok(Response::new(files::put(&self.worker, first, chunks).await?))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<Self::GetStream>, Status> {
@@ -219,20 +221,22 @@ impl Agent for Service {
         Ok(Response::new(Empty {}))
     }
 
+    async fn forget(&self, request: Request<ForgetRequest>) -> Result<Response<Empty>, Status> {
+        self.fence.leave(request.into_inner().epoch, || prune::forget(&self.worker)).map_err(fenced)?;
+        Ok(Response::new(Empty {}))
+    }
+
     async fn sample(&self, _: Request<Empty>) -> Result<Response<SampleReply>, Status> {
         Ok(Response::new(sample::take(&self.home)))
     }
 }
 
-/// Writes the wish down, so that a supervisor that is about to start sees it too, then wakes one that runs.
+/// Writes the wish down, then wakes a supervisor that runs.
 fn cancel_step(step: &StepFolder, reason: &str) -> io::Result<()> {
-    if matches!(step.state()?, State::Absent | State::Done(_) | State::Acked) {
+    if matches!(step.state()?, State::Done(_) | State::Acked) {
         return Ok(());
     }
-    // The first reason counts.
-    if !step.file("cancel").exists() {
-        replace(&step.file("cancel"), reason.as_bytes(), Durability::Relaxed)?;
-    }
+    step.cancel(reason)?;
     // The number is its own as long as it holds the lock.
     if let Some(started) = step.started()?
         && started.pid > 1

@@ -17,6 +17,10 @@ pub const MAGIC: [u8; 8] = *b"DFSPOOL1";
 /// Magic and offset.
 pub const FILE_HEAD: u64 = 16;
 
+/// A step's attempts are this far apart: whatever a reader was given of an earlier attempt, and whatever a reboot left of
+/// it, lies before the next one's output.
+pub const ATTEMPT: u64 = 1 << 40;
+
 const MIB: u64 = 1 << 20;
 /// After the disk was full, it is tried again this often.
 const RETRY: Duration = Duration::from_millis(200);
@@ -24,6 +28,20 @@ const RETRY: Duration = Duration::from_millis(200);
 /// The path of a spool file.
 pub fn file_path(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("out.{number:06}"))
+}
+
+/// The numbers of the spool files of a folder, in order.
+pub fn numbers(folder: &Path) -> io::Result<Vec<u32>> {
+    let found = match std::fs::read_dir(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let names = found.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut numbers: Vec<u32> =
+        names.filter_map(|name| name.strip_prefix("out.").and_then(|number| number.parse().ok())).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// How much output may wait on this disk.
@@ -66,14 +84,19 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// A spool in a step's folder; nothing is written before there is output.
-    pub fn new(folder: &Path, limits: Limits) -> Self {
+    /// A spool in a step's folder; nothing is written before there is output. What earlier attempts wrote stays before
+    /// it.
+    pub fn new(folder: &Path, limits: Limits, attempt: u32) -> Self {
+        let earlier = |number| {
+            let bytes = std::fs::metadata(file_path(folder, number)).map_or(0, |file| file.len());
+            Spooled { number, bytes: bytes.saturating_sub(FILE_HEAD), data: 0 }
+        };
         Self {
             folder: folder.to_owned(),
             limits,
             file: None,
-            files: VecDeque::new(),
-            next: 0,
+            files: numbers(folder).unwrap_or_default().into_iter().map(earlier).collect(),
+            next: u64::from(attempt) * ATTEMPT,
             written: 0,
             lost: 0,
             gap: 0,
@@ -198,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_from_any_frame() {
         let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(folder.path(), SMALL);
+        let mut spool = Spool::new(folder.path(), SMALL, 0);
         for index in 0..20_i64 {
             spool.push(Kind::Stdout, index, format!("line {index}\n").as_bytes());
         }
@@ -212,7 +235,7 @@ mod tests {
     #[test]
     fn too_much_keeps_head_and_tail_and_says_what_is_missing() {
         let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(folder.path(), SMALL);
+        let mut spool = Spool::new(folder.path(), SMALL, 0);
         for index in 0..200_i64 {
             spool.push(Kind::Stdout, index, &[b'x'; 40]);
         }
@@ -226,9 +249,34 @@ mod tests {
     }
 
     #[test]
+    fn another_attempt_goes_on_behind_whatever_was_read_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = Spool::new(folder.path(), SMALL, 0);
+        first.push(Kind::Stdout, 1, b"one");
+        first.push(Kind::Stdout, 2, b"never whole");
+        let torn = file_path(folder.path(), 1);
+        let length = std::fs::metadata(&torn).unwrap().len();
+        OpenOptions::new().write(true).open(&torn).unwrap().set_len(length - 3).unwrap();
+        let mut reader = SpoolReader::new(folder.path(), 0);
+        assert!(matches!(reader.next().unwrap(), Some(Piece::Frame { time_ms: 1, .. })));
+        assert_eq!(reader.next().unwrap(), None);
+
+        let mut second = Spool::new(folder.path(), SMALL, 1);
+        second.push(Kind::Stdout, 3, b"again");
+        assert!(matches!(reader.next().unwrap(), Some(Piece::Frame { time_ms: 3, .. })));
+        assert_eq!(reader.next().unwrap(), None);
+        // A reader that knows more than a reboot left, and one that begins.
+        for (from, count) in [(5000, 1), (0, 2)] {
+            let all = pieces(folder.path(), from);
+            assert_eq!(all.len(), count, "{all:?}");
+            assert!(matches!(all.last(), Some(Piece::Frame { time_ms: 3, .. })), "{all:?}");
+        }
+    }
+
+    #[test]
     fn files_that_were_acknowledged_do_not_count() {
         let folder = tempfile::tempdir().unwrap();
-        let mut spool = Spool::new(folder.path(), SMALL);
+        let mut spool = Spool::new(folder.path(), SMALL, 0);
         for index in 0..200_i64 {
             spool.push(Kind::Stdout, index, &[b'x'; 40]);
             let _ = std::fs::remove_file(file_path(folder.path(), u32::try_from(index / 2).unwrap()));

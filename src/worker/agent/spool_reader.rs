@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::frame::{HEAD, Head, Kind};
-use super::spool::{FILE_HEAD, MAGIC, file_path};
+use super::spool::{ATTEMPT, FILE_HEAD, MAGIC, file_path, numbers};
 
 const READ: usize = 128 << 10;
 
@@ -132,7 +132,7 @@ impl SpoolReader {
     /// Opens the file that holds the offset, or the first one behind it.
     fn find(&mut self) -> io::Result<Option<Piece>> {
         let mut best = None;
-        for number in self.numbers()? {
+        for number in numbers(&self.folder)? {
             let Some(start) = self.start(number)? else { continue };
             if start > self.offset && best.is_some() {
                 break;
@@ -156,7 +156,9 @@ impl SpoolReader {
             return Ok(None);
         }
         let offset = std::mem::replace(&mut self.offset, start);
-        Ok(Some(Piece::Gap { offset, bytes: start - offset, next: start }))
+        // Between two attempts nothing is missing.
+        let bytes = if offset / ATTEMPT == start / ATTEMPT { start - offset } else { start % ATTEMPT };
+        Ok((bytes > 0).then_some(Piece::Gap { offset, bytes, next: start }))
     }
 
     fn start(&self, number: u32) -> io::Result<Option<u64>> {
@@ -177,23 +179,14 @@ impl SpoolReader {
         if file_path(&self.folder, of + 1).exists() {
             return Ok(Some(of + 1));
         }
-        Ok(self.numbers()?.into_iter().find(|number| *number > of))
-    }
-
-    fn numbers(&self) -> io::Result<Vec<u32>> {
-        let Some(folder) = absent(std::fs::read_dir(&self.folder))? else { return Ok(Vec::new()) };
-        let names = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let mut numbers: Vec<u32> =
-            names.filter_map(|name| name.strip_prefix("out.").and_then(|number| number.parse().ok())).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        Ok(numbers(&self.folder)?.into_iter().find(|number| *number > of))
     }
 }
 
 /// Removes every file of a spool that lies before an offset.
 pub fn forget(folder: &Path, offset: u64) -> io::Result<()> {
     let reader = SpoolReader::new(folder, offset);
-    let numbers = reader.numbers()?;
+    let numbers = numbers(folder)?;
     for pair in numbers.windows(2) {
         // The next one's start is this one's end.
         if reader.start(pair[1])?.is_some_and(|end| end <= offset) {

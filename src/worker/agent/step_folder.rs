@@ -16,14 +16,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::cgroup::Cgroup;
-use super::{clock, tree};
+use super::folders::{Durability, replace};
+use super::{clock, spool, tree};
 use crate::core::ids::sha256_hex;
 use crate::core::records::{End, FORMAT_VERSION, StepOrder, StepOutcome};
 
 /// Bytes that are set aside for the outcome before the step starts.
 pub const OUTCOME_ROOM: usize = 16 << 10;
 /// A step that may run again after an interruption is tried this often.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: u32 = 3;
 
 /// `started`: this step began.
 #[derive(Debug, Serialize, Deserialize)]
@@ -120,6 +121,21 @@ impl StepFolder {
         })
     }
 
+    /// Writes down that it is to end, so that a supervisor that is about to start sees it too, also where its order is
+    /// still on its way.
+    pub fn cancel(&self, reason: &str) -> io::Result<()> {
+        if let Err(error) = fs::DirBuilder::new().mode(0o700).create(&self.path)
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
+        // The first reason counts.
+        if !self.file("cancel").exists() {
+            replace(&self.file("cancel"), reason.as_bytes(), Durability::Relaxed)?;
+        }
+        Ok(())
+    }
+
     /// The state of a step whose supervisor was alive a moment ago, without touching its lock.
     pub fn glance(&self) -> io::Result<State> {
         if let Some(outcome) = read(&self.file("result.json"))? {
@@ -149,11 +165,21 @@ impl StepFolder {
                 }
             }
         }
+        if !self.file("spec.json").exists() && !self.file("acked").exists() {
+            // It was cancelled before it came; whoever starts it finds that.
+            replace(&self.file("spec.json"), spec, Durability::Relaxed)?;
+            return Ok(Accepted::New);
+        }
         let known = match self.order() {
             Ok(order) => order.digest(),
             Err(_) => fs::read_to_string(self.file("acked"))?,
         };
         Ok(if known == digest { Accepted::Known } else { Accepted::Diverged })
+    }
+
+    /// How many attempts were interrupted.
+    pub fn attempts(&self) -> u32 {
+        fs::metadata(self.file("attempts")).map_or(0, |file| u32::try_from(file.len()).unwrap_or(u32::MAX))
     }
 
     /// The order.
@@ -271,12 +297,14 @@ impl StepFolder {
             tree::end(|| tree::marked(&mark), std::time::Duration::ZERO);
         }
         let order = self.order()?;
-        let attempts = fs::metadata(self.file("attempts")).map_or(0, |file| file.len() as usize) + 1;
-        if !order.once && attempts < ATTEMPTS && !self.file("cancel").exists() {
-            OpenOptions::new().create(true).append(true).open(self.file("attempts"))?.write_all(b".")?;
-            for entry in fs::read_dir(&self.path)?.flatten() {
-                if entry.file_name().to_string_lossy().starts_with("out.") {
-                    fs::remove_file(entry.path())?;
+        if !order.once && self.attempts() + 1 < ATTEMPTS && !self.file("cancel").exists() {
+            let mut attempts = OpenOptions::new().create(true).append(true).open(self.file("attempts"))?;
+            attempts.write_all(b".")?;
+            attempts.sync_all()?;
+            if why == "reboot" {
+                // What was not written in time may be anything.
+                for number in spool::numbers(&self.path)? {
+                    fs::remove_file(spool::file_path(&self.path, number))?;
                 }
             }
             // Last: without it the step counts as not begun.

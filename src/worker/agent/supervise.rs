@@ -41,7 +41,7 @@ pub struct Ran {
 }
 
 /// Runs the step of a folder to its outcome. Nothing happens where another supervisor is there or was.
-pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
+pub fn supervise(folder: &Path) -> io::Result<()> {
     // On a machine with systemd, root's supervisor would move to a unit of its own here: a session's end may kill what
     // stays in its cgroup.
     let _ = nix::unistd::setsid();
@@ -53,6 +53,10 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
     if step.file("result.json").exists() || step.file("started").exists() {
         return Ok(());
     }
+    if let Some(end) = cancelled(&step) {
+        // It came before the step did.
+        return reserve::with_room(&worker, || step.finish(&outcome(end.clone(), Map::new(), Duration::ZERO)));
+    }
     let order = step.order()?;
     let cgroup = Cgroup::new(&step.mark());
     reserve::with_room(&worker, || step.start(order.once, cgroup.as_ref()))?;
@@ -63,8 +67,8 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
     let shared = Arc::new(Stopping { step: step.clone(), guard: Arc::clone(&guard), started });
     watch(Arc::clone(&shared), order.timeout_ms)?;
     let kills_before = guard.memory_kills();
-    let mut spool = Spool::new(&step.path, Limits::of_disk(&step.path));
-    let ran = run_module(&order, &step, base, &mut spool, &guard);
+    let mut spool = Spool::new(&step.path, Limits::of_disk(&step.path), step.attempts());
+    let ran = run_module(&order, &step, &mut spool, &guard);
 
     let end = guard.finish().unwrap_or(if ran.killed && guard.memory_kills() > kills_before {
         End::OutOfMemory
@@ -81,13 +85,13 @@ pub fn supervise(folder: &Path, base: &Path) -> io::Result<()> {
     listened
 }
 
-fn run_module(order: &StepOrder, step: &StepFolder, base: &Path, spool: &mut Spool, guard: &Arc<Guard>) -> Ran {
+fn run_module(order: &StepOrder, step: &StepFolder, spool: &mut Spool, guard: &Arc<Guard>) -> Ran {
     let home = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let environment = environment::of_login(&order.environment, step);
     let own = Account::own().map(|account| account.name);
     let ran = match &order.becomes {
         Some(other) if Some(&other.user) != own.as_ref() => {
-            becoming::run_as(order, &other.user, &home, base, step, spool, guard)
+            becoming::run_as(order, &other.user, &home, step, spool, guard)
         }
         _ => run_here(order, home, &environment, spool, guard),
     };
@@ -133,9 +137,13 @@ impl Stopping {
     }
 
     fn cancelled(&self) -> Option<End> {
-        let reason = std::fs::read_to_string(self.step.file("cancel")).ok()?;
-        Some(End::Cancelled { reason })
+        cancelled(&self.step)
     }
+}
+
+fn cancelled(step: &StepFolder) -> Option<End> {
+    let reason = std::fs::read_to_string(step.file("cancel")).ok()?;
+    Some(End::Cancelled { reason })
 }
 
 /// Waits beside the module for the timeout or for somebody who wants the step to end.

@@ -16,18 +16,20 @@ impl Checker<'_> {
         let action = &task.action;
         // What is no module has been reported by the loader.
         let Some(spec) = find(&action.name) else { return };
+        // Arguments that misspelt names stand for: they are not missing too.
+        let mut meant = Vec::new();
         for (name, node) in &action.args {
             match spec.arg(&name.value) {
                 Some(arg) => self.argument(spec, arg, name.span, node),
                 None if spec.open => self.fact(&name.value, name.span),
-                None => self.unknown_argument(spec, &name.value, name.span),
+                None => meant.extend(self.unknown_argument(spec, action, &name.value, name.span)),
             }
         }
         if let (Some(free), Some(arg)) = (&action.free, spec.free_argument().and_then(|name| spec.arg(name))) {
             let node = Node { span: free.span, kind: Kind::String(free.value.trim().to_owned()) };
             self.argument(spec, arg, free.span, &node);
         }
-        self.combinations(spec, action);
+        self.combinations(spec, action, &meant);
     }
 
     fn argument(&mut self, spec: &ModuleSpec, arg: &Arg, name: Span, node: &Node) {
@@ -114,8 +116,15 @@ impl Checker<'_> {
         );
     }
 
-    fn unknown_argument(&mut self, spec: &ModuleSpec, name: &str, span: Span) {
-        let known: Vec<&str> = spec
+    /// Reports an argument that the module does not have; returns the name of the one that is probably meant.
+    fn unknown_argument(
+        &mut self,
+        spec: &'static ModuleSpec,
+        action: &Action,
+        name: &str,
+        span: Span,
+    ) -> Option<&'static str> {
+        let known: Vec<&'static str> = spec
             .args
             .iter()
             .filter(|arg| arg.refused.is_empty())
@@ -124,7 +133,8 @@ impl Checker<'_> {
             .collect();
         // Short names are close to many: only one with the same first letter is meant.
         let alike = known.iter().copied().filter(|other| other.chars().next() == name.chars().next());
-        let help = match did_you_mean(name, alike) {
+        let close = did_you_mean(name, alike).or_else(|| written_out(spec, action, name));
+        let help = match close {
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("`{}` takes {}", spec.name, known.join(", ")),
         };
@@ -133,10 +143,11 @@ impl Checker<'_> {
                 .label("unknown argument")
                 .help(help),
         );
+        spec.arg(close?).map(|arg| arg.name)
     }
 
     /// What must be given, and what may not be given together.
-    fn combinations(&mut self, spec: &ModuleSpec, action: &Action) {
+    fn combinations(&mut self, spec: &ModuleSpec, action: &Action, meant: &[&str]) {
         let place = |name: &str| {
             let arg = spec.arg(name)?;
             let named = action
@@ -170,7 +181,7 @@ impl Checker<'_> {
         let missing: Vec<String> = spec
             .args
             .iter()
-            .filter(|arg| arg.required && place(arg.name).is_none())
+            .filter(|arg| arg.required && place(arg.name).is_none() && !meant.contains(&arg.name))
             .map(|arg| format!("`{}`", arg.name))
             .collect();
         if !missing.is_empty() && spec.name != "import_tasks" {
@@ -180,7 +191,8 @@ impl Checker<'_> {
                     .help(example(spec, &missing)),
             );
         }
-        for group in spec.one_of.iter().filter(|group| group.iter().all(|name| place(name).is_none())) {
+        let given = |name: &&str| place(name).is_some() || meant.contains(name);
+        for group in spec.one_of.iter().filter(|group| !group.iter().any(given)) {
             let names: Vec<String> = group.iter().map(|name| format!("`{name}`")).collect();
             self.report(
                 Diagnostic::error(action.span, format!("`{}` needs {}", spec.name, names.join(" or ")))
@@ -189,6 +201,21 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+/// A missing argument whose letters all stand in a longer word in their order: `src` in `source`, also in `sorce`.
+fn written_out(spec: &'static ModuleSpec, action: &Action, word: &str) -> Option<&'static str> {
+    let needed = |arg: &&Arg| arg.required || spec.one_of.iter().any(|group| group.contains(&arg.name));
+    let given = |arg: &&Arg| {
+        action.args.iter().any(|(name, _)| name.value == arg.name || arg.aliases.contains(&name.value.as_str()))
+    };
+    let short = |arg: &&Arg| {
+        let mut letters = word.chars();
+        arg.name.len() > 2
+            && arg.name.chars().next() == word.chars().next()
+            && arg.name.chars().all(|letter| letters.any(|other| other == letter))
+    };
+    spec.args.iter().find(|arg| needed(arg) && !given(arg) && short(arg)).map(|arg| arg.name)
 }
 
 fn example(spec: &ModuleSpec, names: &[String]) -> String {

@@ -22,8 +22,8 @@ impl Checker<'_> {
             match names[..] {
                 _ if found => {}
                 [] => {}
-                [name] => self.missing(name, entry.span, "vars_files names", false),
-                _ => self.missing(&names.join("` or `"), entry.span, "vars_files names", false),
+                [name] => self.missing(name, entry.span, "vars_files names", Some("vars"), false),
+                _ => self.missing(&names.join("` or `"), entry.span, "vars_files names", Some("vars"), false),
             }
         }
     }
@@ -72,18 +72,18 @@ impl Checker<'_> {
         if name.is_empty() || name.starts_with('~') || self.beside(task.span, name, Some(subfolder)).is_some() {
             return;
         }
-        self.missing(name, span, &format!("{module} reads"), scope.caught);
+        self.missing(name, span, &format!("{module} reads"), Some(subfolder), scope.caught);
     }
 
     /// Reports a file that is not there, unless an earlier step writes it.
-    pub(super) fn missing(&mut self, name: &str, span: Span, what: &str, caught: bool) {
+    pub(super) fn missing(&mut self, name: &str, span: Span, what: &str, subfolder: Option<&str>, caught: bool) {
         let chance = self.writes.chance(name);
         if chance == Chance::Likely {
             return;
         }
         let mut problem = Diagnostic::error(span, format!("{what} `{name}`, which does not exist"))
             .label("no such file")
-            .help(format!("it is looked for beside the file that names it and in {}", self.folder_text()));
+            .help(self.looked_for(subfolder));
         if caught {
             problem.severity = Severity::Warning;
         } else if chance == Chance::Possible {
@@ -91,6 +91,17 @@ impl Checker<'_> {
             problem = problem.help("this is fine if an earlier step writes it on this machine");
         }
         self.report(problem);
+    }
+
+    /// Where a file is looked for.
+    fn looked_for(&self, subfolder: Option<&str>) -> String {
+        let folder = self.folder_text();
+        match subfolder {
+            Some(subfolder) => {
+                format!("it is looked for beside the file that names it and in {folder}, there in {subfolder}/ first")
+            }
+            None => format!("it is looked for beside the file that names it and in {folder}"),
+        }
     }
 
     fn folder_text(&self) -> String {

@@ -25,9 +25,23 @@ impl Checker<'_> {
         for result in &self.input.playbook.results {
             let from = &result.value.from;
             if !from.is_empty() && !is_template(from) {
-                self.pattern(from, result.span, "results come from");
+                self.pattern(from, self.value_of(result.span, "from", from), "results come from");
             }
         }
+    }
+
+    /// Where the value of a key stands inside a mapping; the mapping where it is not written in one piece.
+    fn value_of(&self, mapping: Span, key: &str, value: &str) -> Span {
+        let Some(file) = self.input.sources.file(mapping.file) else { return mapping };
+        let last = mapping.end_line.max(mapping.line) as usize;
+        for (index, line) in file.text.lines().enumerate().take(last).skip((mapping.line as usize).saturating_sub(1)) {
+            let Some(after) = line.find(&format!("{key}:")).map(|at| at + key.len() + 1) else { continue };
+            let Some(at) = line[after..].find(value).map(|at| after + at) else { continue };
+            let column = line[..at].chars().count() as u32 + 1;
+            let (line, end_column) = (index as u32 + 1, column + value.chars().count() as u32);
+            return Span { file: mapping.file, line, column, end_line: line, end_column };
+        }
+        mapping
     }
 
     /// `--limit`, which stands in no file.

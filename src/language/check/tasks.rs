@@ -93,7 +93,7 @@ impl Checker<'_> {
                 };
                 self.walk(&items, &Walk { depth: walk.depth + 1, ..*walk }, &inner);
             }
-            Included::Missing(name, span) => self.missing(&name, span, "include_tasks reads", scope.caught),
+            Included::Missing(name, span) => self.missing(&name, span, "include_tasks reads", None, scope.caught),
             Included::Items(_) | Included::Unknown => {}
         }
     }

@@ -218,3 +218,26 @@ fn hint(text: &str, kind: Kind, message: &str) -> &'static str {
         "texts stand in quotes, filters after |, arguments in parentheses"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::language::template::Sort;
+
+    /// The help of an unknown name points there.
+    #[test]
+    fn the_page_lists_every_filter_test_function_and_lookup() {
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/playbook.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for (sort, title) in [
+            (Sort::Filter, "**Filters**"),
+            (Sort::Test, "**Tests**"),
+            (Sort::Function, "**Functions**"),
+            (Sort::Lookup, "**Lookups**"),
+        ] {
+            let list = page.split(title).nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+            let listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+            let missing: Vec<&str> = sort.known().into_iter().filter(|name| !listed.contains(name)).collect();
+            assert!(missing.is_empty(), "{title} lacks {missing:?}");
+        }
+    }
+}

@@ -165,14 +165,25 @@ impl Context {
             })
             .clone()
     }
-    /// Ends the agents on the master's own machine; what they run goes on.
-    pub(super) async fn close_children(&self) {
-        let children: Vec<Member> =
+    /// The hosts that this run used and that outlive it: this machine and those of the inventory.
+    pub(super) fn standing(&self) -> Vec<Member> {
+        let mut members: Vec<Member> =
             self.children.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for child in children {
+        members.sort_by(|a, b| a.slot.cmp(&b.slot));
+        members
+    }
+    /// Ends the links to hosts that outlive the run. Where the run itself is over, what it left there is removed.
+    pub(super) async fn close_children(&self, is_over: bool) {
+        let close = |child: Member| async move {
             self.logs.end(&child.slot).await;
+            if is_over {
+                // A host that cannot be reached keeps it; its agent prunes old runs by itself.
+                let limit = crate::core::timing::ms(self.spec.timing.connect_ms);
+                drop(tokio::time::timeout(limit, child.link.forget()).await);
+            }
             child.link.close().await;
-        }
+        };
+        futures::future::join_all(self.standing().into_iter().map(close)).await;
     }
     /// A host of the inventory, or localhost; `user` is the play's `remote_user`, which the inventory's own beats.
     pub(super) async fn inventory_member(&self, host: &HostName, user: Option<String>) -> Option<Member> {

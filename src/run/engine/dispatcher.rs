@@ -20,7 +20,7 @@ use super::variables::PlayScopes;
 use super::{EngineError, Stop};
 use crate::core::event::{EventKind, TaskStatus};
 use crate::core::ids::{GroupName, HostName, HostSlot, Incarnation, InstanceId};
-use crate::core::records::{OnLoss, SealedMember, Start};
+use crate::core::records::{OnLoss, ResultSpec, SealedMember, Start};
 use crate::core::values::{Var, Vars};
 use crate::language::plan::{self, Hosts, PlanTask, compile_handlers, compile_play};
 
@@ -118,6 +118,7 @@ impl Dispatcher {
             }
         }
         self.keeper_jobs.shutdown().await;
+        self.collect_standing().await?;
         self.tally.stats.clone_from(&self.state.stats);
         self.tally.failed = !self.state.failed.is_empty();
         self.tally.unreachable = !self.state.unreachable.is_empty();
@@ -298,14 +299,7 @@ impl Dispatcher {
             }
             let slot = HostSlot { host: member.host.clone(), incarnation: member.incarnation };
             let reachable = self.state.members.get(&member.host).cloned();
-            let results: Vec<_> = self
-                .context
-                .playbook
-                .results
-                .iter()
-                .filter(|result| plan::select(&result.value.from, &hosts).is_ok_and(|list| list.contains(&member.host)))
-                .map(|result| result.value.clone())
-                .collect();
+            let results = self.results_of(&member.host, &hosts);
             wanted.push((slot, member.instance.clone(), reachable, results));
         }
         for member in &sealed {
@@ -317,6 +311,34 @@ impl Dispatcher {
             let outcome = release(&context, wanted).await;
             Message::Released(group, outcome)
         });
+    }
+
+    /// What `results:` wants of a host.
+    fn results_of(&self, host: &HostName, hosts: &Hosts) -> Vec<ResultSpec> {
+        let wanted = self
+            .context
+            .playbook
+            .results
+            .iter()
+            .filter(|result| plan::select(&result.value.from, hosts).is_ok_and(|list| list.contains(host)));
+        wanted.map(|result| result.value.clone()).collect()
+    }
+
+    /// Collects hosts that outlive the run: their logs and results come home too.
+    async fn collect_standing(&mut self) -> Engine<()> {
+        let hosts = hosts_of(&self.state);
+        let mut members = self.context.standing();
+        members.retain(|member| member.instance.is_none() && !self.keepers.contains_key(&member.slot.host));
+        let wanted: Vec<_> =
+            members.iter().map(|member| (member, self.results_of(&member.slot.host, &hosts))).collect();
+        let unreachable = &self.state.unreachable;
+        let collected = futures::future::join_all(wanted.iter().map(|(member, results)| {
+            let lost = unreachable.contains(&member.slot.host).then_some("it could not be reached");
+            groups::collect(&self.context, &member.slot, Some(member), results, lost)
+        }));
+        let homes = collected.await.into_iter().collect::<Engine<Vec<Home>>>()?;
+        self.tally.homes.extend(homes);
+        Ok(())
     }
 
     // ---- plays ----------------------------------------------------------------------------------------------------
@@ -685,7 +707,7 @@ impl Dispatcher {
 /// What collects and ends the workers of a group.
 async fn release(
     context: &Arc<Context>,
-    wanted: Vec<(HostSlot, InstanceId, Option<Member>, Vec<crate::core::records::ResultSpec>)>,
+    wanted: Vec<(HostSlot, InstanceId, Option<Member>, Vec<ResultSpec>)>,
 ) -> Engine<(Vec<Home>, Vec<Ended>, Vec<InstanceId>)> {
     let collected = futures::future::join_all(wanted.iter().map(|(slot, _, member, results)| async move {
         let lost = member.is_none().then_some("the worker was lost");

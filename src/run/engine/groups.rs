@@ -382,12 +382,15 @@ pub(super) async fn collect(
     crate::fault_point!(context.world, "collect.before_manifest");
     context.store.create(&key, bytes.into()).await?;
     context.journal.record(Record::Released { slot: slot.clone(), manifest: manifest_sha256.clone() }).await?;
-    context.emit(EventKind::WorkerCollected {
-        slot: slot.clone(),
-        files: manifest.results.len() as u64,
-        bytes: manifest.results.iter().map(|file| file.size).sum(),
-        complete: manifest.complete,
-    });
+    // Of a host that outlives the run there is only something to say where something came home.
+    if member.is_none_or(|member| member.instance.is_some()) || !manifest.results.is_empty() {
+        context.emit(EventKind::WorkerCollected {
+            slot: slot.clone(),
+            files: manifest.results.len() as u64,
+            bytes: manifest.results.iter().map(|file| file.size).sum(),
+            complete: manifest.complete,
+        });
+    }
     Ok(Home { slot: slot.clone(), manifest, manifest_sha256 })
 }
 

@@ -92,7 +92,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     if outcome.as_ref().is_err_and(EngineError::is_of_store) {
         ending::abandon(&context).await;
     }
-    context.close_children().await;
+    context.close_children(outcome.is_ok()).await;
     if !matches!(outcome, Err(EngineError::Fenced(_))) {
         context.journal.clone().close().await?;
     }

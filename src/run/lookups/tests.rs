@@ -145,10 +145,13 @@ fn a_password_is_made_once_and_kept() {
 fn hosts_that_ask_at_once_get_the_same_password() {
     let room = room();
     for index in 0..20 {
-        let term = json!([format!("creds/{index}")]);
-        let ask = || room.ask("password", term.clone(), json!({}));
+        // Each would make up another one.
+        let ask = |length: usize| {
+            let room = &room;
+            move || room.ask("password", json!([format!("creds/{index} length={length}")]), json!({}))
+        };
         let asked = std::thread::scope(|scope| {
-            let hosts: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            let hosts: Vec<_> = (8..12).map(|length| scope.spawn(ask(length))).collect();
             hosts.into_iter().map(|host| host.join().unwrap().unwrap()).collect::<Vec<_>>()
         });
         assert!(asked.windows(2).all(|pair| pair[0] == pair[1]), "{asked:?}");

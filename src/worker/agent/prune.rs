@@ -38,7 +38,8 @@ pub fn forget(worker: &WorkerFolder) -> io::Result<()> {
             State::Absent | State::Dead { .. } | State::Done(_) | State::Acked => {}
         }
     }
-    fs::remove_dir_all(&worker.0)?;
+    // A first call's reserve may be set aside at this moment.
+    fs::remove_dir_all(&worker.0).or_else(|_| fs::remove_dir_all(&worker.0))?;
     if let Some(run) = worker.0.parent() {
         // Another host of the run may be on this machine.
         let _ = fs::remove_dir(run);

@@ -192,6 +192,90 @@ fn reap_and_db_of_an_empty_store_are_fine() {
     assert!(stdout(&output).contains("runs.db: 0 runs"), "{}", stdout(&output));
 }
 
+/// A run whose master was killed in the middle of a pause; nothing else of it lives.
+fn with_dead_master(folder: &Folder) -> String {
+    folder.file("pause.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - pause: {seconds: 60}\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dayfly"))
+        .args(["run", "pause.yml"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder.path())
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let runs = folder.path().join(".local/state/dayfly/runs");
+    let beat = || std::fs::read_dir(&runs).ok()?.flatten().find(|run| run.path().join("beat/000001.json").exists());
+    let run = (0..600).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        beat()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run.unwrap().file_name().into_string().unwrap()
+}
+
+#[test]
+fn a_dead_master_is_said_by_all_who_follow_and_reaped_for_good() {
+    let folder = Folder::new();
+    let run = with_dead_master(&folder);
+    for arguments in [["attach", "last"].as_slice(), &["logs", "-f", "last"]] {
+        let output = folder.dayfly(arguments);
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        let said = format!("no master works on run {run}; dayfly resume {run} takes it over");
+        assert!(stderr(&output).contains(&said), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(stdout(&folder.dayfly(&["show", "last"])).contains("is dead; dayfly resume"));
+    assert!(stdout(&folder.dayfly(&["runs"])).contains("master dead"));
+    assert!(stderr(&folder.dayfly(&["results", "last"])).contains("is not over"));
+    let output = folder.dayfly(&["reap"]);
+    assert!(code(&output) == 0 && stdout(&output).contains("ended and closed"), "{}", stdout(&output));
+    // A master that comes too late finds the proof.
+    let output = folder.dayfly(&["master", "--run", &run]);
+    assert!(code(&output) == 1 && stderr(&output).contains("dayfly reap"), "{}", stderr(&output));
+    assert_eq!(code(&folder.dayfly(&["attach", "last"])), 1);
+    assert!(stdout(&folder.dayfly(&["runs"])).contains("reaped"));
+}
+
+#[test]
+fn a_run_whose_master_has_not_begun_is_left_alone() {
+    let folder = Folder::new();
+    let run = with_dead_master(&folder);
+    let state = folder.path().join(".local/state/dayfly");
+    // What a trigger leaves between the spec and its master.
+    std::fs::remove_file(state.join("locks").join(&run)).unwrap();
+    std::fs::remove_dir_all(state.join("runs").join(&run).join("beat")).unwrap();
+    let output = folder.dayfly(&["reap"]);
+    assert!(stdout(&output).contains("left alone"), "{}", stdout(&output));
+    assert!(!state.join("locks").join(&run).exists(), "looking leaves nothing");
+}
+
+#[test]
+fn what_failed_is_named_afterwards_and_what_is_not_there_is_said() {
+    let folder = Folder::new();
+    let tasks = "    - {name: Say nothing, command: 'true'}\n    - {name: Break, shell: 'echo why >&2; exit 3'}\n";
+    folder.file("bad.yml", format!("- hosts: localhost\n  gather_facts: false\n  tasks:\n{tasks}"));
+    assert_eq!(code(&folder.dayfly(&["run", "bad.yml"])), 2);
+    let shown = stdout(&folder.dayfly(&["show", "last"]));
+    assert!(shown.contains("localhost failed: Break") && shown.contains("why"), "{shown}");
+    let command = shown.lines().find_map(|line| line.trim().strip_prefix("log: dayfly ")).unwrap();
+    let output = folder.dayfly(&command.split(' ').collect::<Vec<_>>());
+    assert!(code(&output) == 0 && stdout(&output).contains("why"), "{command}: {}", stderr(&output));
+    let receipt = folder.dayfly(&["receipt", "last"]);
+    assert!(stderr(&receipt).contains("localhost failed: Break"), "{}", stderr(&receipt));
+    for (arguments, expected, said) in [
+        (["--task", "Say nothing"], 0, "wrote nothing"),
+        (["--task", "Dance"], 1, "no task \"Dance\"; there are: Break, Say nothing"),
+        (["--host", "work-9"], 1, "no host \"work-9\"; there are: localhost"),
+        (["--step", "9.9"], 1, "no step \"9.9\""),
+    ] {
+        let output = folder.dayfly(&["logs", "last", arguments[0], arguments[1]]);
+        assert_eq!(code(&output), expected, "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
 #[test]
 fn a_closed_stdout_is_no_crash() {
     let folder = Folder::new();

@@ -65,11 +65,12 @@ impl Steps {
 /// `one`, `two` and 3 more
 pub fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
-    let mut text = names.take(SHOWN).collect::<Vec<_>>().join(", ");
-    if count > SHOWN {
-        text.push_str(&format!(" and {} more", count - SHOWN));
+    let text = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+    match count {
+        0 => "none yet".to_owned(),
+        count if count > SHOWN => format!("{text} and {} more", count - SHOWN),
+        _ => text,
     }
-    if count == 0 { "none yet".to_owned() } else { text }
 }
 
 /// A step's key without the run before it, as people give it.

@@ -15,9 +15,9 @@ pub fn play_dependencies(needs: &[Option<Vec<u32>>], hosts: &[Vec<HostName>]) ->
     let mut all: Vec<BTreeSet<u32>> = wanted.collect();
     for later in 0..all.len() {
         let mine: BTreeSet<&HostName> = hosts[later].iter().collect();
-        for earlier in 0..later {
+        for (earlier, hosts) in hosts.iter().enumerate().take(later) {
             // One that waits for the later one (written earlier, ordered later) is not waited for.
-            if hosts[earlier].iter().any(|host| mine.contains(host)) && !waits_for(&all, earlier, later) {
+            if hosts.iter().any(|host| mine.contains(host)) && !waits_for(&all, earlier, later) {
                 all[later].insert(earlier as u32);
             }
         }

@@ -166,7 +166,9 @@ mod tests {
 
     fn told(events: &[Event]) -> String {
         let mut failures = Failures::new(RunId::new("r1"));
-        events.iter().for_each(|event| failures.event(event));
+        for event in events {
+            failures.event(event);
+        }
         failures.render()
     }
 

@@ -330,11 +330,11 @@ impl Link for SimLink {
 
     async fn cancel(&self, key: &StepKey, reason: &str) -> Result<(), LinkError> {
         self.with(|_, machine| {
-            if let Some(step) = machine.steps.get_mut(key) {
-                if step.ends_at > Instant::now() {
-                    step.ends_at = Instant::now();
-                    step.outcome.end = End::Cancelled { reason: reason.to_owned() };
-                }
+            if let Some(step) = machine.steps.get_mut(key)
+                && step.ends_at > Instant::now()
+            {
+                step.ends_at = Instant::now();
+                step.outcome.end = End::Cancelled { reason: reason.to_owned() };
             }
         })
     }

@@ -1,6 +1,7 @@
 //! The hosts, tasks and steps that a run's records name: what `logs` can be asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
@@ -67,7 +68,7 @@ pub fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
     let mut text = names.take(SHOWN).collect::<Vec<_>>().join(", ");
     if count > SHOWN {
-        text.push_str(&format!(" and {} more", count - SHOWN));
+        let _ = write!(text, " and {} more", count - SHOWN);
     }
     if count == 0 { "none yet".to_owned() } else { text }
 }

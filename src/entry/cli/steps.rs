@@ -1,6 +1,7 @@
 //! The hosts, tasks and steps that a run's records name: what `logs` can be asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
@@ -65,12 +66,11 @@ impl Steps {
 /// `one`, `two` and 3 more
 pub fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
-    let text = names.take(SHOWN).collect::<Vec<_>>().join(", ");
-    match count {
-        0 => "none yet".to_owned(),
-        count if count > SHOWN => format!("{text} and {} more", count - SHOWN),
-        _ => text,
+    let mut text = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+    if count > SHOWN {
+        let _ = write!(text, " and {} more", count - SHOWN);
     }
+    if count == 0 { "none yet".to_owned() } else { text }
 }
 
 /// A step's key without the run before it, as people give it.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::context::{Context, Workspace};
+use super::finished::{Facts, Finished, Include, flag};
 use super::play::PlayRun;
 use super::state::RunState;
-use super::unit::{Facts, Finished, Include, flag};
 use crate::core::event::EventKind;
 use crate::core::ids::HostName;
 use crate::core::values::Var;

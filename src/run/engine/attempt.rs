@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::context::Member;
 use super::doors::Pins;
+use super::finished::flag;
 use super::step::{self, StepRequest};
-use super::unit::{Trail, Trouble, Unit, environment, flag, keyword, templar};
+use super::unit::{Trail, Trouble, Unit, environment, keyword, templar};
 use super::values::{duration_ms, truth};
 use super::variables::HostScope;
 use crate::core::event::EventKind;

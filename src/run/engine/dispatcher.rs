@@ -10,10 +10,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::context::{Context, Engine};
 use super::ending::{Problem, Tally};
+use super::finished::Finished;
 use super::groups::{Home, Launched};
 use super::play::{Phase, PlayRun};
 use super::state::RunState;
-use super::unit::Finished;
 use super::{EngineError, Stop};
 use crate::core::event::EventKind;
 use crate::core::ids::{GroupName, HostName, HostSlot, InstanceId};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::unit::Finished;
+use super::finished::Finished;
 use crate::core::ids::HostName;
 use crate::core::values::Vars;
 use crate::language::plan::{Cursor, CursorState, Delegates, PlanBlock, PlanTask};

@@ -10,14 +10,16 @@ use super::EngineError;
 use super::attempt::{Attempt, Target};
 use super::context::{Context, Engine, Members};
 use super::doors::Pins;
+use super::finished::{Facts, Finished, Include, facts_of, flag, shown, status_of};
+use super::loops::{extended_loop, loop_items, python_type};
 use super::values::{duration_ms, truth};
 use super::variables::{HostScope, PlayScopes, Snapshot};
-use crate::core::event::{EventKind, TaskStatus};
+use crate::core::event::EventKind;
 use crate::core::ids::{HostName, StepKey};
 use crate::core::values::{Var, Vars};
 use crate::language::plan::PlanTask;
 use crate::language::playbook::LoopKind;
-use crate::language::template::{Doors, Scope, Templar, TemplateError};
+use crate::language::template::{Scope, Templar, TemplateError};
 
 /// One task on one host, ready to run.
 pub(super) struct Unit {
@@ -36,57 +38,6 @@ pub(super) struct Unit {
     /// The batch's number: a task of a play with `serial` runs again for each.
     pub(super) batch: u32,
     pub(super) run_once: bool,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) host: HostName,
-    /// Ansible's return values, complete.
-    pub(super) result: Map<String, Value>,
-    pub(super) failed: bool,
-    pub(super) unreachable: bool,
-    pub(super) skipped: bool,
-    pub(super) changed: bool,
-    pub(super) ignore_errors: bool,
-    pub(super) ignore_unreachable: bool,
-    pub(super) no_log: bool,
-    pub(super) run_once: bool,
-    /// Handler names or topics.
-    pub(super) notify: Vec<String>,
-    /// One for each `include_tasks` that took effect.
-    pub(super) includes: Vec<Include>,
-    /// The word of a `meta` task that took effect.
-    pub(super) meta: Option<String>,
-    /// Facts to add, item by item.
-    pub(super) facts: Vec<Facts>,
-    pub(super) delegated: Option<HostName>,
-    pub(super) steps: Vec<StepKey>,
-    /// A host that was found lost, and how it is known.
-    pub(super) lost: Option<(HostName, String)>,
-    pub(super) ticket: u64,
-    pub(super) replayed: bool,
-}
-
-/// Where facts go.
-#[derive(Debug)]
-pub(super) enum Facts {
-    /// `set_fact`
-    Set(Map<String, Value>),
-    /// `set_fact` with `cacheable`
-    SetAndKept(Map<String, Value>),
-    /// `include_vars`: values are templates.
-    Included(Map<String, Value>),
-    /// What a module measured.
-    Measured(Map<String, Value>),
-}
-
-/// An included file, as one host asked for it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Include {
-    pub(super) file: String,
-    /// The loop's variables.
-    pub(super) vars: Vars,
 }
 
 /// One item's part of the result.
@@ -527,123 +478,6 @@ pub(super) fn keyword(
         undefined: false,
         range: None,
     })
-}
-
-/// A boolean return value.
-pub(super) fn flag(result: &Map<String, Value>, name: &str) -> bool {
-    result.get(name).and_then(truth).unwrap_or(false)
-}
-
-fn facts_of(action: &str, result: &Map<String, Value>) -> Option<Facts> {
-    if flag(result, "failed") || flag(result, "skipped") {
-        return None;
-    }
-    let facts = result.get("ansible_facts")?.as_object()?.clone();
-    Some(match action {
-        "set_fact" if flag(result, "_cacheable") => Facts::SetAndKept(facts),
-        "set_fact" => Facts::Set(facts),
-        "include_vars" => Facts::Included(facts),
-        _ => Facts::Measured(facts),
-    })
-}
-
-/// How a result is counted and shown.
-pub(super) fn status_of(result: &Map<String, Value>, ignored: bool, rescued: bool) -> TaskStatus {
-    match () {
-        () if flag(result, "failed") && ignored => TaskStatus::Ignored,
-        () if flag(result, "failed") && rescued => TaskStatus::Rescued,
-        () if flag(result, "failed") => TaskStatus::Failed,
-        () if flag(result, "unreachable") => TaskStatus::Unreachable,
-        () if flag(result, "skipped") => TaskStatus::Skipped,
-        () if flag(result, "changed") => TaskStatus::Changed,
-        () => TaskStatus::Ok,
-    }
-}
-
-/// A result as people may see it.
-pub(super) fn shown(context: &Context, result: &Map<String, Value>, no_log: bool) -> Map<String, Value> {
-    if !no_log {
-        let Value::Object(map) = context.redactor.value(&Value::Object(result.clone())) else { return Map::new() };
-        return map;
-    }
-    let mut censored = Map::new();
-    for name in ["attempts", "changed", "retries", "failed", "unreachable", "skipped"] {
-        if let Some(value) = result.get(name) {
-            censored.insert(name.to_owned(), value.clone());
-        }
-    }
-    let why = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
-    censored.insert("censored".to_owned(), json!(why));
-    censored
-}
-
-fn extended_loop(items: &[Value], index: usize) -> Value {
-    let length = items.len();
-    let mut about = json!({
-        "index": index + 1, "index0": index, "first": index == 0, "last": index + 1 == length, "length": length,
-        "revindex": length - index, "revindex0": length - index - 1, "allitems": items,
-    });
-    if let Some(next) = items.get(index + 1) {
-        about["nextitem"] = next.clone();
-    }
-    if let Some(previous) = index.checked_sub(1).and_then(|before| items.get(before)) {
-        about["previtem"] = previous.clone();
-    }
-    about
-}
-
-/// Items of each kind of loop, from its rendered value.
-fn loop_items(kind: LoopKind, value: Value, scope: &HostScope, pins: &Arc<Pins>) -> Result<Vec<Value>, String> {
-    match kind {
-        LoopKind::Loop => match value {
-            Value::Array(items) => Ok(items),
-            other => Err(format!("The `loop` value must resolve to a 'list', not {}.", python_type(&other))),
-        },
-        LoopKind::Items => Ok(match value {
-            Value::Array(items) => items
-                .into_iter()
-                .flat_map(|item| match item {
-                    Value::Array(inner) => inner,
-                    other => vec![other],
-                })
-                .collect(),
-            other => vec![other],
-        }),
-        LoopKind::Dict => {
-            let terms = match value {
-                Value::Array(terms) => terms,
-                other => vec![other],
-            };
-            let mut items = Vec::new();
-            for term in terms {
-                let Value::Object(map) = term else {
-                    return Err(format!("with_dict expects a dict, not {}", python_type(&term)));
-                };
-                items.extend(map.into_iter().map(|(key, value)| json!({"key": key, "value": value})));
-            }
-            Ok(items)
-        }
-        LoopKind::Sequence => {
-            let terms = match value {
-                Value::Array(terms) => terms,
-                other => vec![other],
-            };
-            let scope: Arc<dyn Scope> = Arc::new(scope.clone());
-            pins.lookup("sequence", &terms, &Map::new(), &scope)
-        }
-    }
-}
-
-fn python_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "'NoneType'",
-        Value::Bool(_) => "'bool'",
-        Value::Number(number) if number.is_f64() => "'float'",
-        Value::Number(_) => "'int'",
-        Value::String(_) => "'str'",
-        Value::Array(_) => "'list'",
-        Value::Object(_) => "'dict'",
-    }
 }
 
 /// `environment:` of a task and what every step is told of its run.

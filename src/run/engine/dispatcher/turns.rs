@@ -14,7 +14,8 @@ use crate::language::plan::PlanTask;
 use crate::run::engine::apply::{apply, is_quiet};
 use crate::run::engine::context::{Context, Engine};
 use crate::run::engine::ending::Problem;
-use crate::run::engine::unit::{Finished, Unit, shown, status_of};
+use crate::run::engine::finished::{Finished, shown, status_of};
+use crate::run::engine::unit::Unit;
 use crate::run::engine::variables::PlayScopes;
 
 impl Dispatcher {

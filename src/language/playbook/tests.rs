@@ -67,7 +67,7 @@ cluster:
       security_groups: [sg-0ccc3333]
       volume: {size: 100GiB}
       ssh: {user: ec2-user}
-      on_loss: replace
+      on_loss: fail
       vars: {a: "{{ b }}"}
 vars: {epochs: 10}
 plays:
@@ -93,7 +93,7 @@ results:
     let train = &cluster.groups["train"];
     assert_eq!(
         (train.count, train.min_count, train.market, train.on_loss),
-        (4, 3, Market::SpotThenOnDemand, OnLoss::Replace)
+        (4, 3, Market::SpotThenOnDemand, OnLoss::Fail)
     );
     assert_eq!(train.instance_types, ["g6.xlarge", "g5.xlarge"]);
     assert_eq!(train.volume.as_ref().unwrap().size_gib, 100);

@@ -10,19 +10,9 @@ pub const INDEX_DAY: &str = "index/day/";
 /// Everything of all runs.
 pub const RUNS: &str = "runs/";
 
-/// `dayfly` or `dayfly-agent-<arch>`, by the SHA-256 of its bytes.
-pub fn bin_key(sha256: &str, name: &str) -> String {
-    format!("bin/{sha256}/{name}")
-}
-
 /// A playbook's folder.
 pub fn bundle_key(sha256: &str) -> String {
     format!("bundles/{sha256}.tar.zst")
-}
-
-/// A trigger's settings.
-pub fn trigger_key(name: &str) -> String {
-    format!("triggers/{name}.json")
 }
 
 /// Marks a run as open: created before its spec, deleted after `closed`.
@@ -40,24 +30,9 @@ pub fn secret_key(run: &RunId) -> String {
     format!("secret/{run}")
 }
 
-/// Everything of one run but its secret and its index entries.
-pub fn run_prefix(run: &RunId) -> String {
-    format!("{RUNS}{run}/")
-}
-
 /// The frozen order.
 pub fn spec_key(run: &RunId) -> String {
     format!("{RUNS}{run}/spec.json")
-}
-
-/// All claims of epochs.
-pub fn epoch_prefix(run: &RunId) -> String {
-    format!("{RUNS}{run}/epoch/")
-}
-
-/// Who claimed an epoch, why, and the launch request of its master.
-pub fn epoch_key(run: &RunId, epoch: Epoch) -> String {
-    format!("{RUNS}{run}/epoch/{:06}.json", epoch.0)
 }
 
 /// All signs of life.

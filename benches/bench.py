@@ -282,10 +282,10 @@ class Bench:
             watcher.join()
             for name, kilobytes in peak.items():
                 self.note(f"{size} MiB of output: peak memory of {name}", [kilobytes / 1000], "MB")
-            self.note(f"{size} MiB there: scp", [self.timed(["scp", "-q", "-F", config, big, f"h0:{there}"])])
+            self.note(f"{size} MiB there: scp", [self.timed(["scp", "-O", "-q", "-F", config, big, f"h0:{there}"])])
             there.unlink()
             self.note(f"{size} MiB there: dayfly copy", [self.timed(self.dayfly("run", "-i", inventory, "play/copy.yml"))])
-            self.note(f"{size} MiB back: scp", [self.timed(["scp", "-q", "-F", config, f"h0:{big}", self.top / "scp"])])
+            self.note(f"{size} MiB back: scp", [self.timed(["scp", "-O", "-q", "-F", config, f"h0:{big}", self.top / "scp"])])
             self.note(f"{size} MiB back: dayfly fetch", [self.timed(self.dayfly("run", "-i", inventory, "play/fetch.yml"))])
         finally:
             hosts.close()

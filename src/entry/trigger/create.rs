@@ -64,6 +64,8 @@ pub async fn create(
         secrets: std::collections::BTreeMap::new(),
         cloud: reading.cloud,
         cluster: reading.cluster.clone(),
+        resolved: Value::Null,
+        master: None,
         inventory: reading.inventory.clone(),
         inventory_file: order
             .place

@@ -1,0 +1,16 @@
+//! Scenarios on the pocket cloud (docs/pocket-cloud.md): the real programs, real machines, an EC2 and S3 that follow the
+//! rules of the real ones. The oracle reads the cloud's own ledger, never dayfly's word.
+//!
+//! Each scenario has a cloud of its own, which is gone with the test, however that ends. They need root and Linux
+//! namespaces; where those are refused, they fail and say so.
+
+mod cloud;
+mod desk;
+mod oracle;
+
+#[path = "scenarios/launches.rs"]
+mod launches;
+#[path = "scenarios/masters.rs"]
+mod masters;
+#[path = "scenarios/refusals.rs"]
+mod refusals;

@@ -40,7 +40,7 @@ def blackhole(machine: Machine, direction: str = "from") -> None:
 
 
 def slow(machine: Machine, kbit: int = 2000) -> None:
-    """So many kilobits a second, each way."""
+    """So many kilobits a second, each way; what the host sends in the first second is free (nft's bucket)."""
     link = powered(machine).link
     run("tc", "qdisc", "replace", "dev", link, "root", "tbf", "rate", f"{int(kbit)}kbit", "burst", "16kb", "latency", "50ms")
     filter_packets(powered(machine), "ingress", f"limit rate over {max(1, int(kbit) // 8)} kbytes/second burst 64 kbytes drop")
@@ -129,7 +129,8 @@ def powered(machine: Machine) -> Host:
 def filter_packets(host: Host, hook: str, verdict: str) -> None:
     """One rule on the cloud's end of the host's cable; a second call for the same hook replaces the first."""
     run("nft", "-f", "-", input=f"""
-        table netdev {host.link} {{ chain {hook} {{ type filter hook {hook} device {host.link} priority 0; }} }}
+        add table netdev {host.link}
+        add chain netdev {host.link} {hook} {{ type filter hook {hook} device {host.link} priority 0; }}
         flush chain netdev {host.link} {hook}
         add rule netdev {host.link} {hook} {verdict}
     """)

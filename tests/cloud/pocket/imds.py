@@ -1,7 +1,7 @@
 """What a host learns about itself: version 2 of EC2's instance metadata service, at 169.254.169.254 of every host.
 
 Each host's listening socket is made in its network namespace, so which socket was called says who calls; nobody can
-ask for another. The hop limit is real: the answer with the token leaves with that time to live. (EC2 User Guide,
+ask for another. The hop limit is kept: the answer with the token leaves with that time to live. (EC2 User Guide,
 "Use IMDSv2", "Retrieve instance metadata", "Spot Instance interruption notices".)
 """
 
@@ -45,7 +45,7 @@ class Metadata:
 class Facts:
     """Reads an instance of moto as the tree of its metadata; folders are dicts, None is not found."""
 
-    def __init__(self, instance: Any, metadata: Metadata, credentials_for: Callable[[str], Optional[dict]]) -> None:
+    def __init__(self, instance: Any, metadata: Metadata, credentials_for: Callable[[str, str], Optional[dict]]) -> None:
         self.instance = instance
         self.metadata = metadata
         self.credentials_for = credentials_for
@@ -113,14 +113,13 @@ class Facts:
         association = self.instance.ec2_backend.iam_instance_profile_associations.get(self.instance.id)
         if association is None:
             return None
-        arn = association.iam_instance_profile.arn
-        folder: dict = {"info": json.dumps({"Code": "Success", "LastUpdated": stamp(time.time()), "InstanceProfileArn": arn,
-                                            "InstanceProfileId": association.iam_instance_profile.id})}
-        role = self.credentials_for(arn)
-        if role:
-            answer = {"Code": "Success", "LastUpdated": stamp(time.time()), "Type": "AWS-HMAC"}
-            answer.update((key, role[key]) for key in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration"))
-            folder["security-credentials"] = {role["RoleName"]: json.dumps(answer, indent=2)}
+        profile = association.iam_instance_profile
+        folder: dict = {"info": json.dumps({"Code": "Success", "LastUpdated": stamp(time.time()), "InstanceProfileArn": profile.arn,
+                                            "InstanceProfileId": profile.id})}
+        credentials = self.credentials_for(profile.arn, self.instance.id)
+        if credentials and profile.roles:
+            answer = {"Code": "Success", "LastUpdated": stamp(time.time()), "Type": "AWS-HMAC", **credentials}
+            folder["security-credentials"] = {profile.roles[0].name: json.dumps(answer, indent=2)}
         return folder
 
 
@@ -153,8 +152,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         seconds = self.headers.get(TOKEN + "-ttl-seconds", "")
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        options = self.server.facts.options
-        if options.http_endpoint == "disabled" or self.headers.get("X-Forwarded-For"):
+        facts = self.server.facts
+        if facts.options.http_endpoint == "disabled" or self.headers.get("X-Forwarded-For"):
             return self._answer(403)
         if self.path != "/latest/api/token":
             return self._answer(405)
@@ -162,8 +161,15 @@ class Handler(BaseHTTPRequestHandler):
             return self._answer(400)
         token = secrets.token_urlsafe(40) + "=="
         self.server.tokens[token] = time.time() + int(seconds)
-        # A container behind the host's own network is one hop further: with a limit of 1 the token never gets there.
-        self.connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(options.http_put_response_hop_limit))
+        # The real service is one hop away from the host already, this one is in it. So a container's network behind the
+        # host is one more than the kernel counts, and an answer that has no hops left is lost on the way.
+        own = self.client_address[0] in (ADDRESS, "127.0.0.1", facts.instance.private_ip)
+        hops = int(facts.options.http_put_response_hop_limit) - (not own)
+        if hops < 1:
+            self.close_connection = True
+            self.rfile.read(1)
+            return None
+        self.connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
         self._answer(200, token, headers={TOKEN + "-ttl-seconds": seconds})
         return None
 

@@ -6,7 +6,7 @@ these waits. What happens later is told by three callbacks, called without any l
 - `on_running(instance)`: a launched or started instance leaves `pending`;
 - `on_ended(instance, how)`: "poweroff" (from inside, or the answer to `terminate` and `stop`, which always comes and
   comes once), "reboot" (the host boots again by itself) or "crash" (EC2 does not know: it goes on saying running);
-- `credentials_for(profile_arn)`: the role behind an instance profile, as {"RoleName", "AccessKeyId",
+- `credentials_for(profile_arn, instance_id)`: what the role of an instance profile signs with, as {"AccessKeyId",
   "SecretAccessKey", "Token", "Expiration"}, or None.
 """
 
@@ -28,12 +28,12 @@ class Callbacks:
 
     on_running: Callable[[Any], None]
     on_ended: Callable[[Any, str], None]
-    credentials_for: Callable[[str], Optional[dict]]
+    credentials_for: Callable[[str, str], Optional[dict]]
 
     def __init__(self) -> None:
         self.on_running = lambda instance: None
         self.on_ended = lambda instance, how: None
-        self.credentials_for = lambda profile_arn: None
+        self.credentials_for = lambda profile_arn, instance_id: None
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Machines(Callbacks):
         self._later(self._switch_on, machine)
 
     def terminate(self, instance: Any) -> None:
-        self._later(self._switch_off, self.machines[instance.id], "terminate")
+        self._later(self._switch_off, self._machine(instance), "terminate")
 
     def stop(self, instance: Any) -> None:
         self._later(self._switch_off, self.machines[instance.id], "stop")
@@ -82,14 +82,18 @@ class Machines(Callbacks):
         machine = self.machines.get(instance.id)
         return machine.host.console.text() if machine and machine.host else ""
 
+    def spot_notice(self, instance: Any, when: float) -> None:
+        """Tells the instance that it is taken back at that time."""
+        self._machine(instance).metadata.spot_notice(when - time.time())
+
     def plan_next(self, count: int = 1, **changes: Any) -> None:
         """The next `count` launches get other hardware: fields of `Plan`."""
         replace(Plan(), **changes)
         self._next += [changes] * count
 
-    def host(self, instance_id: str) -> Optional[Host]:
-        machine = self.machines.get(instance_id)
-        return machine.host if machine else None
+    def _machine(self, instance: Any) -> Machine:
+        """An instance that died before it was given a host has a machine too: one that is never switched on."""
+        return self.machines.setdefault(instance.id, Machine(instance, Plan()))
 
     def _later(self, work: Callable, *arguments: Any) -> None:
         def run() -> None:
@@ -107,7 +111,7 @@ class Machines(Callbacks):
                 return
             machine.ending = ""
             if machine.host is None:
-                facts = imds.Facts(machine.instance, machine.metadata, lambda arn: self.credentials_for(arn))
+                facts = imds.Facts(machine.instance, machine.metadata, lambda arn, name: self.credentials_for(arn, name))
                 machine.host = Host(machine.instance.id, machine.instance.private_ip, machine.plan, self.world, facts)
             boot = self._boot(machine)
         time.sleep(max(0.0, machine.plan.pending_seconds - (time.monotonic() - began)))

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -40,6 +41,7 @@ def main() -> None:
     print(json.dumps(ready), flush=True)
     try:
         ended.wait()
+        time.sleep(0.1)               # the answer to POST /stop is on its way
     except KeyboardInterrupt:
         pass
     # The kernel ends what runs in these namespaces, and takes them down, as soon as this process is gone.

@@ -73,9 +73,12 @@ class Cloud:
         def call() -> Any:
             data = None if body is None else json.dumps(body).encode()
             request = urllib.request.Request(self.ready["control"] + path, data=data)
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
-                text = answer.read().decode()
-                return json.loads(text) if answer.headers["Content-Type"] == "application/json" else text
+            try:
+                with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+                    text = answer.read().decode()
+                    return json.loads(text) if answer.headers["Content-Type"] == "application/json" else text
+            except urllib.error.HTTPError as error:
+                raise RuntimeError(f"{path}: {error.code} {error.read().decode()}") from None
 
         return self.do(call)
 
@@ -141,14 +144,14 @@ class Instance:
     def wait_state(self, state: str, limit: float = 20) -> None:
         until(lambda: self.state == state, limit, lambda: f"{self.id} is {self.state}, not {state}; its console:\n{self.console()}")
 
-    def ssh(self, command: str, limit: float = 30, check: bool = True) -> str:
+    def ssh(self, command: str, limit: float = 30, check: bool = True, given: str | None = None) -> str:
         known = self.cloud.folder / "known_hosts"
         host_key = self.cloud.key("host").with_suffix(".pub").read_text()
         known.write_text(f"{self.address} {host_key}")
         done = subprocess.run(
             [HERE / "in", str(self.cloud.pid), "ssh", "-F", "none", "-i", self.cloud.key("login"), "-o", "BatchMode=yes",
              "-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10",
-             f"ec2-user@{self.address}", command], capture_output=True, text=True, timeout=limit, stdin=subprocess.DEVNULL)
+             f"ec2-user@{self.address}", command], capture_output=True, text=True, timeout=limit, input=given or "")
         if check and done.returncode:
             raise AssertionError(f"ssh {command!r} ended with {done.returncode}: {done.stderr}")
         return done.stdout

@@ -103,10 +103,14 @@ impl Cloud {
     pub fn host(&self, instance: &str, what: &str, arguments: &Value) -> Value {
         self.ask("POST", &format!("/hosts/{instance}/{what}"), Some(arguments))
     }
+    /// Other hardware for the next launches: `{"count": 1, "boots": false}`.
+    pub fn next_hosts(&self, plan: &Value) -> Value {
+        self.ask("POST", "/hosts/next", Some(plan))
+    }
 
     /// Runs a command as root on a machine, from outside.
     pub fn run_on(&self, instance: &str, command: &str) -> Value {
-        self.host(instance, "run", &json!({"command": command}))
+        self.host(instance, "command", &json!({"line": command}))
     }
 
     /// Looks again and again until a question is answered.

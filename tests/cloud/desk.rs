@@ -53,7 +53,7 @@ pub struct Desk<'a> {
 const PATIENCE: Duration = Duration::from_secs(240);
 
 impl<'a> Desk<'a> {
-    /// One with the keys of the user `trigger`.
+    /// One with the keys of a person who launches, watches and reaps.
     pub fn new(cloud: &'a Cloud) -> Self {
         let top = tempfile::Builder::new().prefix("dfly").tempdir_in("/tmp").expect("a temporary folder");
         for name in ["home", "state", "run", "tmp", "play"] {
@@ -63,7 +63,7 @@ impl<'a> Desk<'a> {
         std::fs::set_permissions(top.path().join("run"), std::fs::Permissions::from_mode(0o700))
             .expect("a private folder");
         let desk = Self { cloud, top, environment: Vec::new() };
-        desk.as_user("trigger").env("DAYFLY_TIME_SCALE", "0.1").env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000}"#)
+        desk.as_user("operator").env("DAYFLY_TIME_SCALE", "0.1").env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000}"#)
     }
 
     /// The keys of another user of the cloud.
@@ -84,7 +84,7 @@ impl<'a> Desk<'a> {
     }
     /// The store, as a person writes it.
     pub fn store(&self) -> String {
-        format!("s3://{}/desk", self.cloud.fact("/bucket"))
+        self.cloud.fact("/store")
     }
     /// The folder of playbooks.
     pub fn play(&self) -> PathBuf {
@@ -153,7 +153,7 @@ impl<'a> Desk<'a> {
     /// An object of the store.
     pub fn object(&self, key: &str) -> Option<String> {
         let mut command = self.cloud.inside("curl");
-        let url = format!("{}/{}/desk/{key}", self.cloud.fact("/endpoint"), self.cloud.fact("/bucket"));
+        let url = format!("{}/{}/{key}", self.cloud.fact("/endpoint"), self.store().trim_start_matches("s3://"));
         let (user, secret) = (self.cloud.fact("/credentials/admin/access"), self.cloud.fact("/credentials/admin/secret"));
         command.args(["-sSf", "--aws-sigv4", "aws:amz:eu-west-1:s3", "--user", &format!("{user}:{secret}"), &url]);
         let output = command.output().expect("curl can be started");

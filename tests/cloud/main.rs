@@ -4,6 +4,16 @@
 //! Each scenario has a cloud of its own, which is gone with the test, however that ends. They need root and Linux
 //! namespaces; where those are refused, they fail and say so.
 
+#[expect(dead_code, reason = "the same file serves the scenarios on local workers, which ask more")]
+#[path = "../e2e/ended.rs"]
+mod ended;
+#[expect(dead_code, reason = "the same file serves the scenarios on local workers, which ask more")]
+#[path = "../e2e/going.rs"]
+mod going;
+#[expect(dead_code, reason = "the same file serves the scenarios on local workers, which ask more")]
+#[path = "../e2e/processes.rs"]
+mod processes;
+
 mod cloud;
 mod desk;
 mod oracle;

@@ -64,7 +64,7 @@ fn a_master_that_never_boots_is_asked_for_again() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
     desk.playbook("p.yml", PIPELINE);
-    cloud.host("next", "", &json!({"count": 1, "boots": false}));
+    cloud.next_hosts(&json!({"count": 1, "boots": false}));
     let run = desk.launch("p.yml");
     reap_until_closed(&desk, &run);
     assert_eq!(desk.receipt(&run)["outcome"], "succeeded");

@@ -1,7 +1,8 @@
 """How a test looks at the cloud and meddles with it: HTTP beside the API, on a port of its own.
 
     GET  /state                      what there is
-    GET  /ledger                     what was called and what it cost, as the rules wrote it down
+    GET  /ledger                     every call, as the rules wrote it down
+    GET  /summary                    what is alive, and what each instance's life was
     GET  /hosts/ID/console           a host's console, as text
     POST /faults                     {…}: a fault of the API, as the rules take it
     POST /hosts/ID/FAULT             {…arguments}: a fault of a host, see faults.py
@@ -80,6 +81,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.server.state()
             case ["ledger"]:
                 return self.server.rules.ledger.entries()
+            case ["summary"]:
+                return self.server.rules.summary()
             case ["hosts", instance_id, "console"]:
                 return self.server.machines.console(self.server.machine(instance_id).instance)
         raise LookupError(f"nothing at {self.path}; see control.py")

@@ -23,19 +23,6 @@ from .settings import Settings
 from .world import World
 
 
-class Callbacks:
-    """What the rules want to hear; they replace these."""
-
-    on_running: Callable[[Any], None]
-    on_ended: Callable[[Any, str], None]
-    credentials_for: Callable[[str, str], Optional[dict]]
-
-    def __init__(self) -> None:
-        self.on_running = lambda instance: None
-        self.on_ended = lambda instance, how: None
-        self.credentials_for = lambda profile_arn, instance_id: None
-
-
 @dataclass
 class Machine:
     """One instance's hardware: it stays from launch to termination, through stops and reboots."""
@@ -48,11 +35,17 @@ class Machine:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
-class Machines(Callbacks):
-    """Real hosts."""
+class Machines:
+    """Real hosts; machines_without_hosts.py has the same without."""
+
+    on_running: Callable[[Any], None]
+    on_ended: Callable[[Any, str], None]
+    credentials_for: Callable[[str, str], Optional[dict]]
 
     def __init__(self, settings: Settings, world: World) -> None:
-        super().__init__()
+        self.on_running = lambda instance: None
+        self.on_ended = lambda instance, how: None
+        self.credentials_for = lambda profile_arn, instance_id: None
         self.settings = settings
         self.world = world
         self.machines: dict[str, Machine] = {}
@@ -160,44 +153,3 @@ class Machines(Callbacks):
             elif ending == "terminate" and machine.host:
                 machine.host.remove()
         self.on_ended(machine.instance, "reboot" if ending == "reboot" else "poweroff")
-
-
-class NoHosts(Callbacks):
-    """The same without hosts: states only, by timers, for tests of the rules that need neither root nor seconds."""
-
-    def __init__(self, pending_seconds: float = 0.0, shutdown_seconds: float = 0.0) -> None:
-        super().__init__()
-        self.pending_seconds = pending_seconds
-        self.shutdown_seconds = shutdown_seconds
-        self._ended: set[str] = set()
-
-    def launched(self, instance: Any) -> None:
-        self._after(self.pending_seconds, lambda: instance.id in self._ended or self.on_running(instance))
-
-    def start(self, instance: Any) -> None:
-        self._ended.discard(instance.id)
-        self.launched(instance)
-
-    def terminate(self, instance: Any) -> None:
-        self._ended.add(instance.id)
-        self._after(self.shutdown_seconds, lambda: self.on_ended(instance, "poweroff"))
-
-    stop = terminate
-
-    def reboot(self, instance: Any) -> None:
-        self._after(self.shutdown_seconds, lambda: self.on_ended(instance, "reboot"))
-
-    def console(self, instance: Any) -> str:
-        return ""
-
-    def ends(self, instance: Any, how: str) -> None:
-        """For a test: the machine powers off ("poweroff"), reboots or crashes by itself."""
-        if how == "poweroff":
-            self._ended.add(instance.id)
-        self.on_ended(instance, how)
-
-    @staticmethod
-    def _after(seconds: float, work: Callable[[], Any]) -> None:
-        timer = threading.Timer(seconds, work)
-        timer.daemon = True
-        timer.start()

@@ -83,17 +83,19 @@ class Cloud:
         return self.do(call)
 
     def launch(self, user_data: str | None = None, **parameters: Any) -> "Instance":
-        """One instance with a login key and a host key of its own, both pinned by the user data."""
+        return self.launch_many(1, user_data, **parameters)[0]
+
+    def launch_many(self, count: int, user_data: str | None = None, **parameters: Any) -> list["Instance"]:
+        """Instances by one call, with a login key and a host key that are pinned by the user data."""
         keys = {name: self.key(name) for name in ("login", "host")}
         request = {
-            "ImageId": self.ready["ami"], "InstanceType": "c7i.large", "MinCount": 1, "MaxCount": 1,
+            "ImageId": self.ready["ami"], "InstanceType": "c7i.large", "MinCount": count, "MaxCount": count,
             "SubnetId": self.ready["subnets"]["a"]["id"], "InstanceInitiatedShutdownBehavior": "terminate",
+            "SecurityGroupIds": [self.ready["security_group"]],
             "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
             "UserData": cloud_config(keys) if user_data is None else user_data, **parameters,
         }
-        if group := self.ready.get("security_group"):
-            request.setdefault("SecurityGroupIds", [group])
-        return Instance(self, self.ec2("run_instances", **request)["Instances"][0])
+        return [Instance(self, one) for one in self.ec2("run_instances", **request)["Instances"]]
 
     def key(self, name: str) -> Path:
         path = self.folder / name

@@ -184,6 +184,34 @@ class Hosts(unittest.TestCase):
         self.cloud.ec2("terminate_instances", InstanceIds=[one.id])
         one.wait_state("terminated")
 
+    def test_credentials_of_the_role(self) -> None:
+        self.cloud.control("/faults", {"clear": True})
+        one = self.cloud.launch(IamInstanceProfile={"Name": self.cloud.ready["profiles"]["master"]}, TagSpecifications=[
+            {"ResourceType": "instance", "Tags": [{"Key": "dayfly:run", "Value": "r1"}]}],
+            MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1, "InstanceMetadataTags": "enabled"})
+        one.wait_ssh()
+        read = ("T=$(curl -fsX PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token); "
+                "curl -fs -H \"X-aws-ec2-metadata-token: $T\" http://169.254.169.254/latest/meta-data/")
+        self.assertEqual(one.ssh(read + "tags/instance/dayfly:run"), "r1")
+        role = one.ssh(read + "iam/security-credentials/")
+        self.assertEqual(role, self.cloud.ready["profiles"]["master"])
+        held = json.loads(one.ssh(read + f"iam/security-credentials/{role}"))
+        self.assertEqual(held["Code"], "Success")
+        # curl signs by itself: what the role may and may not do is decided by its policy.
+        sign = (f"curl -s -o /dev/null -w '%{{http_code}}' --aws-sigv4 aws:amz:eu-west-1:s3 --user {held['AccessKeyId']}:{held['SecretAccessKey']} "
+                f"-H 'x-amz-security-token: {held['Token']}' -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' {self.cloud.ready['endpoint']}")
+        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/store/nothing-there"), "404")
+        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/elsewhere"), "403")
+
+    def test_the_demo_installs_without_network(self) -> None:
+        one = self.cloud.launch()
+        one.wait_ssh()
+        script = (Path(__file__).resolve().parents[3] / "playbooks/digits/make-venv.sh").read_text()
+        began = time.monotonic()
+        made = one.ssh("cat >make-venv.sh; sh make-venv.sh", limit=180, given=script).split()[-1]
+        measured("the demo's environment", time.monotonic() - began)
+        self.assertEqual(one.ssh(f"{made}/bin/python -c 'import sklearn, matplotlib; print(1)'", limit=60).strip(), "1")
+
     def test_multipart_user_data(self) -> None:
         keys = {name: self.cloud.key(name) for name in ("login", "host")}
         parts = [("text/cloud-config", cloud_config(keys)), ("text/cloud-boothook", "#!/bin/sh\necho hook >/run/hooked\n"),
@@ -230,7 +258,7 @@ class Clouds(unittest.TestCase):
     def test_many_at_once(self) -> None:
         with Cloud() as cloud:
             began = time.monotonic()
-            hosts = [cloud.launch() for _ in range(8)]
+            hosts = cloud.launch_many(8)
             for host in hosts:
                 host.wait_ssh()
             measured("8 at once: the last sshd", time.monotonic() - began)

@@ -7,26 +7,35 @@ mod binaries;
 mod clock;
 mod create;
 mod find;
+mod ground;
 mod hosts;
 mod launch;
 mod lock;
+mod machine;
 mod order;
 mod places;
+mod provision;
 mod pulse;
 mod read;
 mod signals;
 mod state;
+mod upload;
 mod work;
 
 pub use binaries::Executables;
 pub use clock::SystemWorld;
 pub use create::{create, new_run_id};
 pub use find::{find_run, load_receipt, load_spec, refuse_reaped, store_failed};
-pub use launch::launch;
+pub use ground::Ground;
+pub use launch::{first_beat, launch};
 pub use lock::MasterLock;
+pub use machine::{
+    Blueprint, MasterCall, MasterClaim, MasterLaunchError, OwnLease, Printed, launch_master, load_claim, next_epoch,
+};
 pub use order::{Order, Place, Purpose};
 pub use places::cloud_of;
-pub use pulse::has_master;
+pub use pulse::{has_master, is_over, other_master_lives};
 pub use read::{Reading, read};
+pub use signals::Terminated;
 pub use state::StateFolder;
-pub use work::{Sight, living, work};
+pub use work::{Sight, Turn, fenced, living, work};

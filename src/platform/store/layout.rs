@@ -35,6 +35,31 @@ pub fn spec_key(run: &RunId) -> String {
     format!("{RUNS}{run}/spec.json")
 }
 
+/// A binary, named by its SHA-256: `dayfly`, `dayfly-agent-x86_64`.
+pub fn bin_key(sha256: &str, name: &str) -> String {
+    format!("bin/{sha256}/{name}")
+}
+
+/// All claims of masters' machines.
+pub fn epoch_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/epoch/")
+}
+
+/// The claim of one epoch, with the request of its machine.
+pub fn epoch_key(run: &RunId, epoch: Epoch) -> String {
+    format!("{RUNS}{run}/epoch/{:06}.json", epoch.0)
+}
+
+/// The logs of all masters that have machines of their own.
+pub fn master_log_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/master/")
+}
+
+/// What the processes of one master's machine printed, the last part of it.
+pub fn master_log_key(run: &RunId, epoch: Epoch) -> String {
+    format!("{RUNS}{run}/master/{:06}.log", epoch.0)
+}
+
 /// All signs of life.
 pub fn beat_prefix(run: &RunId) -> String {
     format!("{RUNS}{run}/beat/")

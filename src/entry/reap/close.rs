@@ -10,6 +10,7 @@ use crate::core::records::{Closed, FORMAT_VERSION, Receipt, Spec, Sweep};
 use crate::core::world::World as _;
 use crate::entry::exit::Problem;
 use crate::entry::trigger::{Executables, MasterLock, StateFolder, SystemWorld, cloud_of, load_spec, store_failed};
+use crate::platform::aws::Access;
 use crate::platform::cloud::Cloud;
 use crate::platform::store::{Store, layout};
 
@@ -51,7 +52,7 @@ pub async fn close(
     master: &str,
 ) -> Result<Left, Problem> {
     let run = &spec.run;
-    let cloud = cloud_of(spec, state, &Executables::find()?)?;
+    let cloud = cloud_of(spec, state, &Executables::find()?, &Access::default()).await?;
     let mut sweeps = Vec::new();
     let found = sweep(cloud.as_ref(), run, &mut sweeps).await?;
     let ended = found.len();

@@ -52,3 +52,8 @@ pub async fn config(access: &Access) -> SdkConfig {
     }
     loader.load().await
 }
+
+/// The region that calls go to, where one is known: by flag, environment or profile.
+pub async fn region_of(access: &Access) -> Option<String> {
+    config(access).await.region().map(ToString::to_string)
+}

@@ -1,4 +1,4 @@
-//! A master's own machine: claimed once for its epoch, launched by exactly what the claim holds.
+//! A claim of an epoch: made once, before its machine is launched by exactly what the claim holds.
 //!
 //! `runs/<run>/epoch/000001.json` is written before the launch, with every byte of the request. Whoever comes later, a
 //! second trigger or the reaper after the first one died in between, finds the claim and repeats it under its tokens.
@@ -6,15 +6,12 @@
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::clock::SystemWorld;
-use super::find::store_failed;
 use crate::core::ids::{Epoch, RunId};
-use crate::core::records::{FORMAT_VERSION, Spec};
-use crate::core::world::World as _;
+use crate::core::records::FORMAT_VERSION;
 use crate::entry::exit::Problem;
-use crate::platform::aws::Access;
-use crate::platform::cloud::{Instance, LaunchError, MasterCloud, MasterOrder, Pick};
-use crate::platform::store::{Created, Store, layout};
+use crate::entry::trigger::find::store_failed;
+use crate::platform::cloud::{MasterOrder, Pick};
+use crate::platform::store::{Store, layout};
 
 /// Which master, and why it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,17 +87,4 @@ pub async fn load_claim(store: &dyn Store, run: &RunId, epoch: Epoch) -> Result<
             claim.v
         )))
     }
-}
-
-/// Claims an epoch and launches its machine, or finds both as somebody made them before: calling it again is safe, at
-/// any time, from anywhere. The answer is one machine.
-pub async fn launch_master(
-    store: &dyn Store,
-    access: &Access,
-    spec: &Spec,
-    call: &MasterCall,
-) -> Result<Instance, Problem> {
-    let _ = (store, access, spec, call, SystemWorld.unix_ms(), Created::New);
-    let _: Option<(&dyn MasterCloud, LaunchError)> = None;
-    Err(Problem::failed("this build cannot launch a master on EC2"))
 }

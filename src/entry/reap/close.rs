@@ -90,6 +90,6 @@ pub async fn close(
 
 async fn sweep(cloud: &dyn Cloud, run: &RunId, sweeps: &mut Vec<Sweep>) -> Result<Vec<InstanceId>, Problem> {
     let found = cloud.sweep(run).await.with_context(|| format!("look for what run {run} left"))?;
-    sweeps.push(Sweep { by: "tag".to_owned(), found: found.len() as u64, at_ms: SystemWorld.unix_ms() });
+    sweeps.push(Sweep { by: "tag".to_owned(), region: None, found: found.len() as u64, at_ms: SystemWorld.unix_ms() });
     Ok(found.into_iter().map(|instance| instance.id).collect())
 }

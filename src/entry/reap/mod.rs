@@ -5,6 +5,7 @@
 mod close;
 mod reaper;
 mod uncollected;
+mod verdict;
 
 pub use close::close_after_receipt;
 pub use reaper::{Reaped, reap};

@@ -20,6 +20,9 @@ pub fn index_open_key(run: &RunId) -> String {
     format!("{INDEX_OPEN}{run}")
 }
 
+/// Written by whoever must know what time it is for the store: its listing tells.
+pub const CLOCK: &str = "index/clock";
+
 /// Finds a run by its date (`2026-01-31`).
 pub fn index_day_key(date: &str, run: &RunId) -> String {
     format!("{INDEX_DAY}{date}/{run}")
@@ -150,6 +153,11 @@ pub fn control_key(run: &RunId, ulid: &str) -> String {
 /// The master's last word.
 pub fn receipt_key(run: &RunId) -> String {
     format!("{RUNS}{run}/receipt.json")
+}
+
+/// The looks for leftovers so far, between the end of a run and the proof.
+pub fn looks_key(run: &RunId) -> String {
+    format!("{RUNS}{run}/looks.json")
 }
 
 /// The proof that nothing is left.

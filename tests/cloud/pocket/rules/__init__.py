@@ -10,7 +10,7 @@ import os
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
 
-from . import describe, endings, faults, groups, launch, ledger, prices, principals, setup, spot_requests, throttles, tokens, world  # noqa: E402
+from . import describe, endings, faults, launch, ledger, prices, principals, setup, spot_requests, throttles, tokens, world  # noqa: E402
 from .door import Door  # noqa: E402
 from .principals import credentials_for  # noqa: E402
 
@@ -29,7 +29,7 @@ def install(machines, settings=None) -> Door:
         for part in (faults, ledger, tokens, throttles, principals, spot_requests, describe):
             part.clear()
         if not _patched:
-            for part in (launch, endings, describe, groups, spot_requests, prices):
+            for part in (launch, endings, describe, spot_requests, prices):
                 part.install()
             _patched = True
         setup.reset()

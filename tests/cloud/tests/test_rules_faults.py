@@ -56,6 +56,16 @@ class Answers(RulesTest):
             self.refused("RequestTimeTooSkewed", self.aws("s3").list_buckets)
 
 
+class Settings(RulesTest):
+    settings = {"blindness": 0.2}
+
+    def test_clearing_goes_back_to_what_the_cloud_started_with(self):
+        self.fault(blindness={"seconds": 0})
+        self.describe(*self.launch_ids())
+        self.fault(clear={})
+        self.refused("InvalidInstanceID.NotFound", self.describe, *self.launch_ids())
+
+
 class Ledger(RulesTest):
     def test_who_in_which_epoch(self):
         ec2 = self.aws("ec2", app="dayfly-01ABC-e3")

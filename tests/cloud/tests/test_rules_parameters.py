@@ -27,6 +27,12 @@ class Parameters(RulesTest):
         self.refuses_launch("InvalidParameterCombination", SubnetId=None, NetworkInterfaces=[
             {"DeviceIndex": 0, "SubnetId": self.subnet}, {"DeviceIndex": 1, "SubnetId": self.subnet, "AssociatePublicIpAddress": True}])
 
+    def test_an_address_is_private_unless_asked(self):
+        [name] = self.launch_ids()
+        self.assertNotIn("PublicIpAddress", self.describe(name)[name])
+        [name] = self.launch_ids(SubnetId=None, NetworkInterfaces=self.nic(AssociatePublicIpAddress=True))
+        self.assertIn("PublicIpAddress", self.describe(name)[name])
+
     def test_security_groups(self):
         self.refuses_launch("InvalidParameter", SecurityGroupIds=[self.facts["other_security_group"]])
         self.refuses_launch("InvalidGroup.NotFound", SecurityGroupIds=["sg-00000000000000000"])
@@ -126,7 +132,7 @@ class Parameters(RulesTest):
         [made] = self.launch(ImageId=f"resolve:ssm:{name}")["Instances"]
         self.assertEqual(made["ImageId"], self.image)
         found = self.aws("ssm").get_parameters(Names=[name, "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id", "/aws/service/no"])
-        self.assertEqual([p["Value"] for p in found["Parameters"]], [self.image, self.facts["images"]["ubuntu_x86_64"]])
+        self.assertEqual({p["Value"] for p in found["Parameters"]}, {self.image, self.facts["images"]["ubuntu_x86_64"]})
         self.assertEqual(found["InvalidParameters"], ["/aws/service/no"])
 
     def test_fleets_are_not_supported(self):
@@ -142,8 +148,8 @@ class Parameters(RulesTest):
             "Authorization": f"AWS4-HMAC-SHA256 Credential={rules.principals.ADMIN_KEY}/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0"})
         answer = connection.getresponse()
         body = answer.read().decode()
-        connection.close()
         self.assertEqual(answer.status, 400)
+        connection.close()
         self.assertRegex(body, r"(?s)<Response><Errors><Error><Code>MissingParameter</Code><Message>.*</Message></Error></Errors><RequestID>.*</RequestID></Response>")
 
 

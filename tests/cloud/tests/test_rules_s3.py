@@ -180,6 +180,7 @@ class Objects(RulesTest):
 
     def test_missing_bucket(self):
         self.refused("NoSuchBucket", self.s3.put_object, Bucket="no-such-bucket", Key="k", Body=b"", status=404)
+        self.refused("404", self.aws("s3", "nobody").head_bucket, Bucket="no-such-bucket", status=404)
 
 
 if __name__ == "__main__":

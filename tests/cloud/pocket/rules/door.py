@@ -1,9 +1,11 @@
 """The door to moto: every request is read, written down, judged, carried out, and perhaps answered otherwise than it deserves."""
 
+import re
 import socket
 import threading
 import time
 import traceback
+from xml.sax.saxutils import escape
 
 from . import describe, endings, faults, groups, ledger, permissions, principals, s3_request, s3_rules, throttles, world
 from .call import Call
@@ -27,10 +29,14 @@ class Door:
     def __call__(self, environ, start_response):
         if environ.get("PATH_INFO", "").startswith("/moto-api"):
             return self.inner(environ, start_response)
-        call, entry = None, None
         try:
-            call = Call(environ)
-            _current.call = call
+            call, entry = Call(environ), None
+        except Exception as error:                              # an action or a form that the service does not have
+            body = f"<Response><Errors><Error><Code>InvalidAction</Code><Message>{escape(str(error))}</Message></Error></Errors></Response>".encode()
+            start_response("400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+            return [body]
+        _current.call = call
+        try:
             if call.service == "s3":
                 s3_request.read(call)
             entry = ledger.open_entry(call)
@@ -38,8 +44,6 @@ class Door:
         except Dropped:
             drop(environ)
         except Refused as refused:
-            if call is None:
-                raise
             status, headers, body = self.refuse(call, entry, refused)
         except NotImplementedError as error:
             status, headers, body = self.refuse(call, entry, Refused("InvalidAction", f"The pocket cloud has no {call.service}:{call.action}: {error}", 501))
@@ -121,7 +125,6 @@ def sent_headers(headers: list, call, body: bytes) -> list:
 
 
 def code_in(body: bytes) -> str | None:
-    import re
     found = re.search(rb"<Code>([^<]+)</Code>|\"__type\": ?\"(?:[^\"#]*#)?([^\"]+)\"", body)
     return (found[1] or found[2]).decode() if found else None
 

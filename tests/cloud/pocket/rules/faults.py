@@ -37,7 +37,7 @@ def apply(fault: dict) -> dict:
             _active[:] = [f for f in _active if chosen and f["kind"] != chosen]
             for name in SETTING_KINDS:
                 if not chosen or chosen == name:
-                    world.settings[name] = world.DEFAULTS[name]
+                    world.settings[name] = world.initial[name]
             principals.restore()
             setup.spot_role(world.settings["spot_role"])
         elif kind in SETTING_KINDS:

@@ -17,6 +17,8 @@ _writing = threading.RLock()
 
 def carry_out(call, through):
     """Judges a call and lets moto do it; one write at a time, so that a condition and its write are one."""
+    if call.action not in {"CreateBucket", "ListBuckets"} and call.bucket not in world.s3().buckets:
+        raise Refused("NoSuchBucket", "The specified bucket does not exist", 404)
     with world.LOCK:
         permissions.require(call)
     refuse_by_fault(call)
@@ -50,10 +52,7 @@ def refuse_by_fault(call) -> None:
 
 def existing(call):
     """The object under the key now, or None."""
-    bucket = world.s3().buckets.get(call.bucket)
-    if bucket is None:
-        raise Refused("NoSuchBucket", "The specified bucket does not exist", 404)
-    found = bucket.keys.get(call.object_key)
+    found = world.s3().buckets[call.bucket].keys.get(call.object_key)
     return found if found is not None and hasattr(found, "etag") else None
 
 

@@ -11,7 +11,7 @@ POLICIES = Path(__file__).resolve().parents[4] / "docs" / "aws" / "policies"
 ROLES = {"master": "dayfly-master", "worker": "dayfly-worker", "reaper": "dayfly-reaper"}
 USERS = {
     "trigger": (principals.TRIGGER_KEY, principals.TRIGGER_SECRET, ["trigger", "people"]),
-    "operator": ("AKIAPOCKETOPERATOR00", "pocket-operator-secret", ["trigger", "people", "master"]),
+    "operator": ("AKIAPOCKETOPERATOR00", "pocket-operator-secret", ["trigger", "people", "master", "reaper"]),
     "reaper": ("AKIAPOCKETREAPER0000", "pocket-reaper-secret", ["reaper"]),
     "nobody": ("AKIAPOCKETNOBODY0000", "pocket-nobody-secret", []),
 }
@@ -46,6 +46,9 @@ def network() -> dict:
     vpc, other = ec2.create_vpc("10.77.0.0/16"), ec2.create_vpc("10.78.0.0/16")
     subnets = {name: ec2.create_subnet(vpc.id, block, availability_zone=region + zone).id
                for name, block, zone in (("a", "10.77.16.0/20", "a"), ("b", "10.77.32.0/20", "b"), ("tiny", "10.77.48.0/28", "a"))}
+    for name in subnets.values():
+        subnet = ec2.get_subnet(name)
+        subnet.map_public_ip_on_launch, subnet.default_for_az = False, False
     foreign = ec2.create_security_group("foreign", "belongs to the other VPC", other.id)
     default = next(g for g in ec2.groups[vpc.id].values() if g.name == "default")
     return {"account": world.ACCOUNT, "vpc": vpc.id, "subnets": subnets, "zones": {"a": region + "a", "b": region + "b", "tiny": region + "a"},

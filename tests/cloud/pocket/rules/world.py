@@ -24,6 +24,8 @@ DEFAULTS = {
 }
 
 settings: dict = dict(DEFAULTS)
+initial: dict = dict(DEFAULTS)
+"""The settings that this cloud started with; clearing faults goes back to them."""
 machines = None
 facts: dict = {}
 chance = random.Random(DEFAULTS["seed"])
@@ -40,6 +42,8 @@ def begin(the_machines, the_settings) -> None:
     settings.clear()
     settings.update(DEFAULTS)
     settings.update(the_settings or {})
+    initial.clear()
+    initial.update(settings)
     chance.seed(settings["seed"])
     facts.clear()
 

@@ -31,7 +31,7 @@ class Door:
             return self.inner(environ, start_response)
         try:
             call, entry = Call(environ), None
-        except Exception as error:                              # an action or a form that the service does not have
+        except Exception as error:  # an action or a form that the service does not have
             body = f"<Response><Errors><Error><Code>InvalidAction</Code><Message>{escape(str(error))}</Message></Error></Errors></Response>".encode()
             start_response("400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
             return [body]
@@ -46,14 +46,22 @@ class Door:
         except Refused as refused:
             status, headers, body = self.refuse(call, entry, refused)
         except NotImplementedError as error:
-            status, headers, body = self.refuse(call, entry, Refused("InvalidAction", f"The pocket cloud has no {call.service}:{call.action}: {error}", 501))
+            status, headers, body = self.refuse(
+                call,
+                entry,
+                Refused("InvalidAction", f"The pocket cloud has no {call.service}:{call.action}: {error}", 501),
+            )
         except Exception as error:
             traceback.print_exc()
-            status, headers, body = self.refuse(call, entry, Refused("InternalError", f"{type(error).__name__}: {error}", 500))
+            status, headers, body = self.refuse(
+                call, entry, Refused("InternalError", f"{type(error).__name__}: {error}", 500)
+            )
         slow = faults.for_call("slow", call)
         if slow:
             time.sleep(float(slow["seconds"]))
-        lost = faults.for_call("lost_answer", call) or (call.service == "s3" and faults.for_call("s3_lost_answer", call))
+        lost = faults.for_call("lost_answer", call) or (
+            call.service == "s3" and faults.for_call("s3_lost_answer", call)
+        )
         if lost:
             entry["lost"] = True
             drop(environ)
@@ -73,7 +81,11 @@ class Door:
         throttles.check(call)
         error = faults.for_call("error", call)
         if error and not error.get("after_effect"):
-            raise Refused(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("status", 500)))
+            raise Refused(
+                error.get("code", "InternalError"),
+                error.get("message", "An internal error has occurred"),
+                int(error.get("status", 500)),
+            )
         if call.service == "s3":
             result = s3_rules.carry_out(call, self.through)
         else:
@@ -84,7 +96,11 @@ class Door:
         if status >= 400:
             entry.update(error=code_in(body), message=None)
         if error and status < 400:
-            raise Refused(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("status", 500)))
+            raise Refused(
+                error.get("code", "InternalError"),
+                error.get("message", "An internal error has occurred"),
+                int(error.get("status", 500)),
+            )
         return result
 
     def carried_out(self, call):
@@ -108,6 +124,7 @@ class Door:
         def start(status, headers, exc_info=None):
             kept.update(status=int(status.split()[0]), headers=headers)
             return lambda data: None
+
         chunks = self.inner(call.environ, start)
         try:
             body = b"".join(chunks)

@@ -8,7 +8,7 @@ const FLOORS: [&str; 6] = ["core", "language", "platform", "run", "views", "entr
 /// Rooms of each floor from left to right; a room imports only what stands before it on its floor.
 const ROOMS: [(&str, &[&str]); 5] = [
     ("language", &["yaml", "args", "playbook", "template", "plan", "check"]),
-    ("platform", &["store", "cloud", "secrets", "bundle", "remote"]),
+    ("platform", &["aws", "store", "cloud", "secrets", "bundle", "remote"]),
     ("run", &["lookups", "collect", "actions", "engine"]),
     ("views", &["report", "rundb"]),
     ("entry", &["trigger", "reap", "cli"]),

@@ -12,7 +12,7 @@ use dayfly::core::records::GroupSpec;
 use dayfly::core::timing::Timing;
 use dayfly::platform::cloud::host_key::known_hosts_line;
 use dayfly::platform::cloud::local::{LocalCloud, LocalSettings};
-use dayfly::platform::cloud::{Cloud, Instance, InstanceState, LaunchError, LaunchOrder, Reach};
+use dayfly::platform::cloud::{Cloud, Instance, InstanceState, LaunchError, LaunchOrder, Pick, Reach};
 use dayfly::platform::secrets::SshIdentity;
 
 /// One run in a folder of its own. Dropped, it ends what a failed test left, by the numbers in its folder.
@@ -53,6 +53,7 @@ impl Desk {
             token: token.to_owned(),
             slots: (0..count).map(slot).collect(),
             spec: GroupSpec::default(),
+            pick: Pick::only(),
             authorized_key: self.login.public_line.clone(),
             deadline_ms: i64::MAX,
             lease_ms: 600_000,

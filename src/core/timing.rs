@@ -36,6 +36,16 @@ pub struct Timing {
     pub self_fence_ms: u64,
     /// Control files (cancel, extend) are looked for this often.
     pub control_ms: u64,
+    /// A group waits this long for capacity before it is given up, or begins with `min_count`.
+    pub capacity_ms: u64,
+    /// A pick without capacity is not asked again for this long.
+    pub cool_down_ms: u64,
+    /// A store that refuses or does not answer is asked again for this long.
+    pub store_patience_ms: u64,
+    /// A dead master's run gets at most one new master in this time; one that was asked for may take as long to begin.
+    pub take_over_ms: u64,
+    /// An eventually consistent cloud may hide a machine for this long after it was asked for: no proof before.
+    pub closing_wait_ms: u64,
 }
 
 impl Default for Timing {
@@ -55,6 +65,11 @@ impl Default for Timing {
             reconnect_ms: 500,
             self_fence_ms: 45_000,
             control_ms: 1_000,
+            capacity_ms: 5 * 60_000,
+            cool_down_ms: 30_000,
+            store_patience_ms: 5 * 60_000,
+            take_over_ms: 5 * 60_000,
+            closing_wait_ms: 10 * 60_000,
         }
     }
 }
@@ -62,6 +77,19 @@ impl Default for Timing {
 impl Timing {
     /// The environment variable by which tests scale every duration: a number such as `0.05`.
     pub const SCALE_VARIABLE: &'static str = "DAYFLY_TIME_SCALE";
+
+    /// The environment variable by which tests set single durations: JSON such as `{"beat_ms": 500}`.
+    pub const OVERRIDE_VARIABLE: &'static str = "DAYFLY_TIMING";
+
+    /// The same with single durations from a JSON mapping; an unknown name is an error.
+    pub fn overridden(&self, mapping: &str) -> Result<Self, serde_json::Error> {
+        let own: serde_json::Map<String, serde_json::Value> = serde_json::from_str(mapping)?;
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            all.extend(own);
+        }
+        serde_json::from_value(all)
+    }
 
     /// All durations multiplied by a factor; none becomes less than a millisecond.
     #[must_use]
@@ -82,6 +110,11 @@ impl Timing {
             reconnect_ms: scale(self.reconnect_ms),
             self_fence_ms: scale(self.self_fence_ms),
             control_ms: scale(self.control_ms),
+            capacity_ms: scale(self.capacity_ms),
+            cool_down_ms: scale(self.cool_down_ms),
+            store_patience_ms: scale(self.store_patience_ms),
+            take_over_ms: scale(self.take_over_ms),
+            closing_wait_ms: scale(self.closing_wait_ms),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Where a run happens: stores, clouds, secrets, the playbook's folder, and the way to a worker.
+//! Where a run happens: the way to AWS, stores, clouds, secrets, the playbook's folder, and the way to a worker.
 
+pub mod aws;
 pub mod bundle;
 pub mod cloud;
 pub mod remote;

@@ -69,6 +69,8 @@ impl Scenario {
             secrets: std::collections::BTreeMap::new(),
             cloud: CloudKind::Local,
             cluster: ClusterSpec { ttl_ms: 3_600_000, groups, ..ClusterSpec::default() },
+            resolved: serde_json::Value::Null,
+            master: None,
             inventory: None,
             inventory_file: None,
             options: Options::default(),

@@ -86,8 +86,15 @@ pub struct Spec {
     pub secrets: BTreeMap<String, String>,
     /// Which cloud.
     pub cloud: CloudKind,
-    /// What is provisioned, resolved.
+    /// What is provisioned, as the playbook names it.
     pub cluster: ClusterSpec,
+    /// What the cloud made of those names when the order was frozen (images, zones, machine shapes): its own words, which
+    /// nothing else reads.
+    #[serde(default)]
+    pub resolved: Value,
+    /// The order of the machine of a detached master, without its epoch, where the cloud makes one: again its own words.
+    #[serde(default)]
+    pub master: Option<Value>,
     /// The inventory's text, for the inventory cloud.
     pub inventory: Option<String>,
     /// Where that text was read, absolute: `inventory_file` and `inventory_dir` of templates.
@@ -108,6 +115,8 @@ pub struct ClusterSpec {
     pub ttl_ms: u64,
     /// The master's own machine.
     pub master: Option<MasterSpec>,
+    /// Tags of everything that the run makes, beside dayfly's own.
+    pub tags: BTreeMap<String, String>,
     /// Groups in the order of writing.
     pub groups: indexmap::IndexMap<GroupName, GroupSpec>,
 }
@@ -126,6 +135,10 @@ pub struct MasterSpec {
     pub iam_instance_profile: Option<String>,
     /// AMI id, `ssm:` parameter or name.
     pub ami: Option<String>,
+    /// Root volume.
+    pub volume: Option<VolumeSpec>,
+    /// Whether it gets a public address.
+    pub public_address: bool,
 }
 
 /// How instances are bought.
@@ -175,6 +188,10 @@ pub struct SshSpec {
     pub user: Option<String>,
     /// Port; 22 where not given.
     pub port: Option<u16>,
+    /// Host to go through, as in `ProxyJump`.
+    pub proxy_jump: Option<String>,
+    /// Command that makes the connection, as in `ProxyCommand`.
+    pub proxy_command: Option<String>,
 }
 
 /// `volume:` of a group.
@@ -207,6 +224,12 @@ pub struct GroupSpec {
     pub iam_instance_profile: Option<String>,
     /// Root volume.
     pub volume: Option<VolumeSpec>,
+    /// Whether its machines get public addresses.
+    pub public_address: bool,
+    /// Name of the placement group.
+    pub placement_group: Option<String>,
+    /// Id of the capacity reservation.
+    pub capacity_reservation: Option<String>,
     /// How to log in.
     pub ssh: SshSpec,
     /// When it is launched.
@@ -229,6 +252,9 @@ impl Default for GroupSpec {
             security_groups: Vec::new(),
             iam_instance_profile: None,
             volume: None,
+            public_address: false,
+            placement_group: None,
+            capacity_reservation: None,
             ssh: SshSpec::default(),
             start: Start::default(),
             on_loss: OnLoss::default(),

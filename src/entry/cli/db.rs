@@ -28,7 +28,7 @@ pub struct Sync {
 /// Rebuilds every row.
 pub async fn run(command: Command) -> Ended {
     let Command::Sync(arguments) = command;
-    let place = arguments.store.open()?;
+    let place = arguments.store.open().await?;
     let path = place.state.database(&place.store.location());
     let what = || format!("bring the run database {} up to date", path.display());
     let mut database = Database::open(&path).await.with_context(what)?;

@@ -23,7 +23,7 @@ pub struct Arguments {
 /// Creates a run, starts its master and returns at its first sign of life.
 pub async fn run(arguments: Arguments) -> Ended {
     let order = arguments.order.order(Purpose::Run, Who::Detached, arguments.report.verbose)?;
-    let place = arguments.store.open()?;
+    let place = arguments.store.open().await?;
     let programs = Executables::find()?;
     let reading = read(&order)?;
     if !reading.warnings.is_empty() {

@@ -24,7 +24,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Ended {
     // A session of its own: no terminal can hang it up. It fails where this process leads one already, which is as good.
     let _ = nix::unistd::setsid();
-    let place = arguments.store.open()?;
+    let place = arguments.store.open().await?;
     let spec = load_spec(place.store.as_ref(), &RunId::new(arguments.run)).await?;
     let programs = Executables::find()?;
     let receipt = work(place.store.clone(), &place.state, &programs, spec, &arguments.why, Sight::Detached).await?;

@@ -8,14 +8,44 @@ use super::Ended;
 use crate::core::ids::RunId;
 use crate::entry::exit::Problem;
 use crate::entry::trigger::{StateFolder, find_run, store_failed};
+use crate::platform::aws::Access;
 use crate::platform::store::{self, Store};
 
 /// Where records are.
 #[derive(Args, Clone, Debug)]
 pub struct StoreArguments {
-    /// Folder (or, later, s3:// prefix) that holds all runs; default: $XDG_STATE_HOME/dayfly
+    /// Folder or s3://bucket/prefix that holds all runs; default: $XDG_STATE_HOME/dayfly
     #[arg(long, value_name = "STORE", env = "DAYFLY_STORE")]
     store: Option<String>,
+    #[command(flatten)]
+    aws: AwsArguments,
+}
+
+/// How AWS is reached, beside the usual AWS variables and profiles.
+#[derive(Args, Clone, Debug)]
+pub struct AwsArguments {
+    /// Address of every AWS service (an S3-compatible store, a rehearsal); default: AWS's own
+    #[arg(long, value_name = "URL", global = true)]
+    endpoint_url: Option<String>,
+    /// AWS region; default: the cluster's, else what AWS_REGION or the profile says
+    #[arg(long, value_name = "REGION", global = true)]
+    region: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "PROFILE", global = true)]
+    profile: Option<String>,
+}
+
+impl AwsArguments {
+    /// As settings.
+    pub fn access(&self) -> Access {
+        Access {
+            region: self.region.clone(),
+            // A master that is launched must be told; so the variable is read here and not only by the SDK.
+            endpoint_url: self.endpoint_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok()),
+            profile: self.profile.clone(),
+            app: None,
+        }
+    }
 }
 
 /// A run and its store.
@@ -34,25 +64,28 @@ pub struct Place {
     pub store: Arc<dyn Store>,
     /// What this machine keeps.
     pub state: StateFolder,
+    /// How AWS is reached.
+    pub access: Access,
 }
 
 impl StoreArguments {
     /// Opens the store.
-    pub fn open(&self) -> Result<Place, Problem> {
+    pub async fn open(&self) -> Result<Place, Problem> {
         let state = StateFolder::of_user()?;
         let location = match &self.store {
             Some(given) if given.is_empty() => return Err(Problem::Usage("--store is empty".to_owned())),
             Some(given) => given.clone(),
             None => state.default_store(),
         };
-        Ok(Place { store: store::open(&location).map_err(store_failed)?, state })
+        let access = self.aws.access();
+        Ok(Place { store: store::open(&location, &access).await.map_err(store_failed)?, state, access })
     }
 }
 
 impl RunArguments {
     /// Opens the store and finds the run.
     pub async fn open(&self) -> Result<(Place, RunId), Problem> {
-        let place = self.store.open()?;
+        let place = self.store.open().await?;
         let run = find_run(place.store.as_ref(), &self.run).await?;
         Ok((place, run))
     }

@@ -17,7 +17,7 @@ pub struct Arguments {
 
 /// One line for each open run; exit 7 where something is not proven gone.
 pub async fn run(arguments: Arguments) -> Ended {
-    let place = arguments.store.open()?;
+    let place = arguments.store.open().await?;
     let reaped = reap(place.store.as_ref(), &place.state).await?;
     if reaped.is_empty() {
         screen::say(&format!("no run is open in the store {}\n", place.store.location()));

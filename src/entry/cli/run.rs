@@ -21,7 +21,7 @@ pub struct Arguments {
 /// Creates a run and works on it until it is over.
 pub async fn run(arguments: Arguments) -> Ended {
     let order = arguments.order.order(Purpose::Run, Who::Here, arguments.report.verbose)?;
-    let place = arguments.store.open()?;
+    let place = arguments.store.open().await?;
     let programs = Executables::find()?;
     let reading = read(&order)?;
     if !reading.warnings.is_empty() {

@@ -23,7 +23,7 @@ pub struct Arguments {
 
 /// One line a run.
 pub async fn run(arguments: Arguments) -> Ended {
-    let place = arguments.store.open()?;
+    let place = arguments.store.open().await?;
     let days = place.store.list(layout::INDEX_DAY, None).await.map_err(store_failed)?;
     if days.is_empty() {
         screen::remark(&format!("there is no run yet in the store {}", place.store.location()));

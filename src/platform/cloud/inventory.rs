@@ -80,6 +80,7 @@ mod tests {
             token: "r1/all/0/0".into(),
             slots: hosts.iter().map(slot).collect(),
             spec: GroupSpec::default(),
+            pick: crate::platform::cloud::Pick::only(),
             authorized_key: String::new(),
             deadline_ms: 0,
             lease_ms: 0,

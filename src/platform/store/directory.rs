@@ -21,26 +21,6 @@ const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// A folder may be removed by `delete` between being made and being used.
 const TRIES: u32 = 100;
 
-/// Opens a store by the text that a person gives after `--store`.
-pub fn open(location: &str) -> Result<Arc<dyn Store>, StoreError> {
-    let refused = |why: &str| StoreError::Failed {
-        operation: "open",
-        key: location.to_owned(),
-        why: why.to_owned(),
-        retry: false,
-    };
-    if location.is_empty() {
-        return Err(refused("the location is empty"));
-    }
-    if location.starts_with("s3://") {
-        return Err(refused("an S3 store needs a build with the feature aws"));
-    }
-    if let Some((scheme, _)) = location.split_once("://") {
-        return Err(refused(&format!("there is no kind of store named {scheme:?}: give a folder")));
-    }
-    Ok(Arc::new(DirectoryStore::new(location)))
-}
-
 /// A store in a folder of this machine; cheap to clone. The folder is made by the first write.
 #[derive(Clone, Debug)]
 pub struct DirectoryStore {

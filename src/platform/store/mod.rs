@@ -5,14 +5,17 @@ mod directory;
 pub mod journal;
 pub mod layout;
 mod memory;
+mod opening;
+pub mod s3;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use directory::{DirectoryStore, open};
+pub use directory::DirectoryStore;
 pub use memory::MemoryStore;
+pub use opening::open;
 
 /// What `create` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -145,6 +145,7 @@ async fn launch(context: &Arc<Context>, group: &GroupName, spec: &GroupSpec) -> 
                 token: id.clone(),
                 slots: slots.collect(),
                 spec: spec.clone(),
+                pick: crate::platform::cloud::Pick::only(),
                 authorized_key: identity.public_line,
                 deadline_ms: context.spec.deadline_ms,
                 lease_ms: context.spec.timing.lease_ms,
@@ -171,7 +172,7 @@ async fn launch(context: &Arc<Context>, group: &GroupName, spec: &GroupSpec) -> 
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(ms(context.spec.timing.reconnect_ms) * 16);
             }
-            Err(error @ (LaunchError::Refused(_) | LaunchError::Impossible(_))) => break Err(error.to_string()),
+            Err(error) => break Err(error.to_string()),
         }
     };
     crate::fault_point!(context.world, "launch.before_resolved");

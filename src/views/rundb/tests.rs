@@ -44,6 +44,8 @@ fn spec(run: &RunId) -> Spec {
         secrets: std::collections::BTreeMap::new(),
         cloud: CloudKind::Local,
         cluster: ClusterSpec::default(),
+        resolved: serde_json::Value::Null,
+        master: None,
         inventory: None,
         inventory_file: None,
         options: Options::default(),

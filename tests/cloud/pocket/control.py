@@ -1,12 +1,11 @@
 """How a test looks at the cloud and meddles with it: HTTP beside the API, on a port of its own.
 
     GET  /state                      what there is
-    GET  /ledger                     what was called, as the rules wrote it down
+    GET  /ledger                     every call, as the rules wrote it down
     GET  /lives                      each instance's life and what it cost
     GET  /alive                      what exists now and would cost or clutter
     GET  /marks                      what was posted to /marks, in order
     POST /marks                      a line of text: how a step tells the outside that it ran
-    GET  /summary                    what is alive, and what each instance's life was
     GET  /hosts/ID/console           a host's console, as text
     POST /faults                     {…}: a fault of the API, as the rules take it
     POST /hosts/ID/FAULT             {…arguments}: a fault of a host, see faults.py
@@ -92,8 +91,6 @@ class Handler(BaseHTTPRequestHandler):
                 return self.server.rules.ledger.alive()["resources"]
             case ["marks"]:
                 return self.server.marks
-            case ["summary"]:
-                return self.server.rules.summary()
             case ["hosts", instance_id, "console"]:
                 return self.server.machines.console(self.server.machine(instance_id).instance)
         raise LookupError(f"nothing at {self.path}; see control.py")

@@ -1,5 +1,6 @@
 //! Where workers come from: a few verbs, each of which can be repeated under its key.
 
+pub mod ec2;
 pub mod host_key;
 pub mod inventory;
 pub mod local;

@@ -24,7 +24,7 @@ mod work;
 
 pub use binaries::Executables;
 pub use clock::SystemWorld;
-pub use create::{create, new_run_id};
+pub use create::{create, new_run_id, timing};
 pub use find::{find_run, load_receipt, load_spec, refuse_reaped, store_failed};
 pub use ground::Ground;
 pub use launch::{first_beat, launch};
@@ -33,7 +33,7 @@ pub use machine::{
     Blueprint, MasterCall, MasterClaim, MasterLaunchError, OwnLease, Printed, launch_master, load_claim, next_epoch,
 };
 pub use order::{Order, Place, Purpose};
-pub use places::cloud_of;
+pub use places::{cloud_of, master_cloud_of};
 pub use pulse::{has_master, is_over, other_master_lives};
 pub use read::{Reading, read};
 pub use signals::Terminated;

@@ -7,7 +7,7 @@ use super::clock::StoreClock;
 use super::facts::{gather, present_deadline};
 use super::reaper::Reaped;
 use super::remains::{Remains, forget};
-use super::verdict::{Alone, Claim, Facts, MOST_MASTERS, Verdict, verdict};
+use super::verdict::{Alone, Claim, Facts, MOST_MASTERS, Over, Verdict, verdict};
 use crate::core::ids::{Epoch, InstanceId};
 use crate::core::records::Spec;
 use crate::entry::exit::Problem;
@@ -71,10 +71,13 @@ impl Detached<'_> {
         };
         let over = matches!(&problem, Problem::Failed(error)
             if matches!(error.downcast_ref(), Some(MasterLaunchError::Over { .. })));
-        if over && facts.claims.len() < MOST_MASTERS {
-            return self.call(Epoch(newest(&facts.claims, epoch).0 + 1), false).await;
+        match over {
+            false => Err(problem),
+            true if facts.claims.len() < MOST_MASTERS => {
+                self.call(Epoch(newest(&facts.claims, epoch).0 + 1), false).await
+            }
+            true => self.remains().end(Over::Masters, facts).await,
         }
-        Err(problem)
     }
 
     async fn call(&self, epoch: Epoch, again: bool) -> Result<Reaped, Problem> {
@@ -106,6 +109,3 @@ fn left_alone(alone: Alone) -> Reaped {
     };
     Reaped::Waiting { why: why.to_owned(), over: false }
 }
-
-#[cfg(test)]
-mod tests;

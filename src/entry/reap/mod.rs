@@ -15,6 +15,9 @@ mod remains;
 mod uncollected;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use clock::StoreClock;
 pub use close::{Left, close_after_receipt};
 pub use expired::{Swept, end_expired};

@@ -127,7 +127,8 @@ impl<'a> Reaper<'a> {
         for listed in open {
             let Some(run) = listed.key.rsplit('/').next().map(RunId::new) else { continue };
             // One run that cannot be read must not keep the others from being looked after.
-            let found = self.look_after(&run).await.unwrap_or_else(|problem| Reaped::Unknown { why: problem.to_string() });
+            let found =
+                self.look_after(&run).await.unwrap_or_else(|problem| Reaped::Unknown { why: problem.to_string() });
             reaped.push((run, found));
         }
         Ok(reaped)

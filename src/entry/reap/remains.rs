@@ -50,7 +50,8 @@ impl Found {
 
     /// Every machine, once.
     fn machines(&self) -> Vec<InstanceId> {
-        let mut ids: Vec<InstanceId> = [&self.masters, &self.by_tag, &self.by_token].into_iter().flatten().cloned().collect();
+        let mut ids: Vec<InstanceId> =
+            [&self.masters, &self.by_tag, &self.by_token].into_iter().flatten().cloned().collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -107,7 +108,8 @@ impl Remains<'_> {
     async fn remember(&self, found: &Found, at_ms: i64) -> Result<Vec<Sweep>, Problem> {
         let mut sweeps = self.looks().await?;
         let region = self.spec.cluster.region.clone();
-        let sweep = |by: &str, found: usize| Sweep { by: by.to_owned(), region: region.clone(), found: found as u64, at_ms };
+        let sweep =
+            |by: &str, found: usize| Sweep { by: by.to_owned(), region: region.clone(), found: found as u64, at_ms };
         // The looks that found something stay, and the first clean one after them: the others prove nothing more.
         let last_found = sweeps.iter().rposition(|sweep| sweep.found > 0).map_or(0, |at| at + 1);
         let clean_from = sweeps.get(last_found).map(|sweep| sweep.at_ms);
@@ -136,10 +138,14 @@ impl Remains<'_> {
         let run = &self.spec.run;
         let receipt = self.store.get(&layout::receipt_key(run)).await.map_err(store_failed)?;
         let mut master_state = match over {
-            Over::Receipt { .. } if self.spec.master.is_some() => "ended with a receipt; its machine is gone".to_owned(),
+            Over::Receipt { .. } if self.spec.master.is_some() => {
+                "ended with a receipt; its machine is gone".to_owned()
+            }
             Over::Receipt { .. } => "ended with a receipt".to_owned(),
             Over::Deadline => "without a receipt at the deadline; ended by dayfly reap".to_owned(),
-            Over::Masters => format!("{MOST_MASTERS} masters were launched and died; dayfly reap gave up and ended the run"),
+            Over::Masters => {
+                format!("{MOST_MASTERS} masters were launched and died; dayfly reap gave up and ended the run")
+            }
             Over::Foreground => "dead: no sign of life until the leases of its workers ended".to_owned(),
         };
         if unreadable {
@@ -181,6 +187,3 @@ fn proven_from(looks: &[Sweep], now_ms: i64, last_request_ms: Option<i64>, timin
     let after_request = last_request_ms.map_or(i64::MIN, |at_ms| at_ms.saturating_add(wait_ms));
     first.saturating_add(apart_ms).max(after_request)
 }
-
-#[cfg(test)]
-mod tests;

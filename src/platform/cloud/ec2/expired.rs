@@ -49,11 +49,9 @@ pub async fn dated_machines(access: &Access) -> Result<Vec<Dated>, CloudError> {
             let tags: BTreeMap<&str, &str> =
                 instance.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))).collect();
             // A machine without a run is not ours, and a deadline that cannot be read says nothing.
-            let (Some(id), Some(run), Some(deadline_ms)) = (
-                instance.instance_id(),
-                tags.get(RUN_TAG),
-                tags.get(DEADLINE_TAG).and_then(|text| text.parse().ok()),
-            ) else {
+            let (Some(id), Some(run), Some(deadline_ms)) =
+                (instance.instance_id(), tags.get(RUN_TAG), tags.get(DEADLINE_TAG).and_then(|text| text.parse().ok()))
+            else {
                 continue;
             };
             found.push(Dated { id: InstanceId::new(id), run: RunId::new(*run), deadline_ms });

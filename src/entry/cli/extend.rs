@@ -7,14 +7,13 @@ use tokio::time::Instant;
 
 use super::place::{Place, RunArguments};
 use super::{Ended, screen};
-use crate::core::ids::RunId;
-use crate::core::records::{Record, Spec};
+use crate::core::records::Spec;
 use crate::core::timing::ms;
 use crate::core::world::World as _;
 use crate::entry::exit::{self, Problem};
+use crate::entry::reap::present_deadline;
 use crate::entry::trigger::{SystemWorld, has_master, load_receipt, load_spec, refuse_reaped, store_failed};
 use crate::language::playbook::parse_duration;
-use crate::platform::store::journal::Journal;
 use crate::platform::store::layout;
 use crate::views::report::duration_text;
 
@@ -43,7 +42,7 @@ pub async fn run(arguments: Arguments) -> Ended {
     }
     refuse_reaped(place.store.as_ref(), &run).await?;
     let spec = load_spec(place.store.as_ref(), &run).await?;
-    let present_ms = deadline(&place, &spec).await?;
+    let present_ms = present_deadline(place.store.as_ref(), &spec).await?;
     let deadline_ms = wish.deadline(present_ms, spec.created_ms, SystemWorld.unix_ms())?;
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
     let by = format!("dayfly extend by {}", user.as_deref().unwrap_or("somebody"));
@@ -122,19 +121,6 @@ impl Wish {
     }
 }
 
-/// The hard end as it stands: the spec's, or where the master moved it last.
-async fn deadline(place: &Place, spec: &Spec) -> Result<i64, Problem> {
-    Ok(moved(place, &spec.run).await?.unwrap_or(spec.deadline_ms))
-}
-
-async fn moved(place: &Place, run: &RunId) -> Result<Option<i64>, Problem> {
-    let entries = Journal::read(place.store.as_ref(), run).await.map_err(anyhow::Error::new)?;
-    Ok(entries.iter().rev().find_map(|entry| match entry.record {
-        Record::DeadlineMoved { deadline_ms, .. } => Some(deadline_ms),
-        _ => None,
-    }))
-}
-
 /// Whether the journal says within a short while that the end moved to there, or further.
 async fn confirmed(place: &Place, spec: &Spec, deadline_ms: i64) -> Result<bool, Problem> {
     let until = Instant::now() + ms(10 * spec.timing.control_ms).clamp(Duration::from_secs(2), Duration::from_secs(15));
@@ -145,7 +131,7 @@ async fn confirmed(place: &Place, spec: &Spec, deadline_ms: i64) -> Result<bool,
         let newer = place.store.list(&prefix, seen.as_deref()).await.map_err(store_failed)?;
         if let Some(last) = newer.last() {
             seen = Some(last.key.clone());
-            if moved(place, &spec.run).await?.is_some_and(|moved_ms| moved_ms >= deadline_ms) {
+            if present_deadline(place.store.as_ref(), spec).await? >= deadline_ms {
                 return Ok(true);
             }
         }

@@ -124,7 +124,7 @@ fn folder_of(playbook: &Path) -> Result<PathBuf, Problem> {
 }
 
 /// All durations, scaled or set where a test asks for it.
-fn timing() -> Result<Timing, Problem> {
+pub fn timing() -> Result<Timing, Problem> {
     let mut timing = Timing::default();
     if let Some(text) = std::env::var_os(Timing::SCALE_VARIABLE) {
         let factor: Option<f64> = text.to_str().and_then(|text| text.parse().ok());

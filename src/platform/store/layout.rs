@@ -10,6 +10,11 @@ pub const INDEX_DAY: &str = "index/day/";
 /// Everything of all runs.
 pub const RUNS: &str = "runs/";
 
+/// Everything of one run.
+pub fn run_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/")
+}
+
 /// A playbook's folder.
 pub fn bundle_key(sha256: &str) -> String {
     format!("bundles/{sha256}.tar.zst")

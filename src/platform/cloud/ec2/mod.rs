@@ -16,6 +16,7 @@ mod launching;
 mod limiter;
 mod masters;
 mod picks;
+mod expired;
 mod place;
 mod prices;
 mod probe;
@@ -40,6 +41,7 @@ use crate::platform::aws::Access;
 
 pub use client::client;
 pub use describing::Tagged;
+pub use expired::{Dated, dated_machines, terminate_machines};
 pub use prices::{PriceTable, SpotPrice, spot_prices};
 pub use probe::{Probe, SubnetFacts};
 pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve};

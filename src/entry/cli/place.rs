@@ -116,8 +116,15 @@ impl Place {
     pub async fn finish(&self, receipt: &crate::core::records::Receipt) -> Ended {
         let closed = crate::entry::reap::close_after_receipt(self.store.as_ref(), &self.state, receipt).await;
         self.project(&receipt.run).await;
-        if let Err(problem) = closed {
-            super::screen::remark(&format!("[WARNING]: run {} is not closed yet: {problem}", receipt.run));
+        match closed {
+            Ok(crate::entry::reap::Left::Later) => super::screen::remark(&format!(
+                "run {} is over; that nothing of it is left is proven later: dayfly reap closes it",
+                receipt.run
+            )),
+            Ok(_) => {}
+            Err(problem) => {
+                super::screen::remark(&format!("[WARNING]: run {} is not closed yet: {problem}", receipt.run));
+            }
         }
         Ok(crate::entry::exit::code_of_run(receipt.exit))
     }

@@ -123,13 +123,22 @@ fn folder_of(playbook: &Path) -> Result<PathBuf, Problem> {
     Ok(absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf))
 }
 
-/// All durations, scaled where a test asks for it.
-fn timing() -> Result<Timing, Problem> {
-    let Some(text) = std::env::var_os(Timing::SCALE_VARIABLE) else { return Ok(Timing::default()) };
-    let factor: Option<f64> = text.to_str().and_then(|text| text.parse().ok());
-    match factor.filter(|factor| factor.is_finite() && *factor > 0.0) {
-        Some(factor) => Ok(Timing::default().scaled(factor)),
-        None => Err(Problem::Usage(format!("{} must be a number above 0, such as 0.05", Timing::SCALE_VARIABLE))),
+/// All durations, scaled or set where a test asks for it.
+pub fn timing() -> Result<Timing, Problem> {
+    let mut timing = Timing::default();
+    if let Some(text) = std::env::var_os(Timing::SCALE_VARIABLE) {
+        let factor: Option<f64> = text.to_str().and_then(|text| text.parse().ok());
+        let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor > 0.0) else {
+            let why = format!("{} must be a number above 0, such as 0.05", Timing::SCALE_VARIABLE);
+            return Err(Problem::Usage(why));
+        };
+        timing = timing.scaled(factor);
+    }
+    match std::env::var(Timing::OVERRIDE_VARIABLE) {
+        Ok(text) => timing
+            .overridden(&text)
+            .map_err(|error| Problem::Usage(format!("{}: {error}", Timing::OVERRIDE_VARIABLE))),
+        Err(_) => Ok(timing),
     }
 }
 

@@ -25,7 +25,7 @@ mod work;
 
 pub use binaries::Executables;
 pub use clock::SystemWorld;
-pub use create::{create, new_run_id};
+pub use create::{create, new_run_id, timing};
 pub use find::{find_run, load_receipt, load_spec, refuse_reaped, store_failed};
 pub use ground::Ground;
 pub use launch::{first_beat, launch};
@@ -34,7 +34,7 @@ pub use machine::{
     Blueprint, MasterCall, MasterClaim, MasterLaunchError, OwnLease, Printed, launch_master, load_claim, next_epoch,
 };
 pub use order::{Order, Place, Purpose};
-pub use places::cloud_of;
+pub use places::{cloud_of, master_cloud_of};
 pub use pulse::{asked_for, has_master, is_over, other_master_lives, watched_elsewhere};
 pub use read::{Reading, read};
 pub use recent::recent_runs;

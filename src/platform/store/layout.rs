@@ -10,6 +10,11 @@ pub const INDEX_DAY: &str = "index/day/";
 /// Everything of all runs.
 pub const RUNS: &str = "runs/";
 
+/// Everything of one run.
+pub fn run_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/")
+}
+
 /// A playbook's folder.
 pub fn bundle_key(sha256: &str) -> String {
     format!("bundles/{sha256}.tar.zst")
@@ -19,6 +24,9 @@ pub fn bundle_key(sha256: &str) -> String {
 pub fn index_open_key(run: &RunId) -> String {
     format!("{INDEX_OPEN}{run}")
 }
+
+/// Written by whoever must know what time it is for the store: its listing tells.
+pub const CLOCK: &str = "index/clock";
 
 /// Finds a run by its date (`2026-01-31`).
 pub fn index_day_key(date: &str, run: &RunId) -> String {
@@ -160,6 +168,11 @@ pub fn control_key(run: &RunId, ulid: &str) -> String {
 /// The master's last word.
 pub fn receipt_key(run: &RunId) -> String {
     format!("{RUNS}{run}/receipt.json")
+}
+
+/// The looks for leftovers so far, between the end of a run and the proof.
+pub fn looks_key(run: &RunId) -> String {
+    format!("{RUNS}{run}/looks.json")
 }
 
 /// The proof that nothing is left.

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::JournalError;
-use super::reading::{Fold, fetch};
+use super::reading::{Fold, fetch, stamped};
 use super::segment::line;
 use super::writer::{Pen, Shared, Written, run};
 use crate::core::ids::{Epoch, RunId, hex};
@@ -84,6 +84,11 @@ impl Journal {
     /// Everything that was written so far, for those who only look.
     pub async fn read(store: &dyn Store, run: &RunId) -> Result<Vec<Entry>, JournalError> {
         Ok(Fold::read(store, run).await?.entries)
+    }
+
+    /// The same, each entry with the time at which the store took it, by the store's own clock.
+    pub async fn read_stamped(store: &dyn Store, run: &RunId) -> Result<Vec<(i64, Entry)>, JournalError> {
+        stamped(store, run).await
     }
 
     /// Class W: in the store when this returns, with all that was queued before.

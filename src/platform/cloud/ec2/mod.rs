@@ -17,7 +17,6 @@ mod launching;
 mod limiter;
 mod masters;
 mod picks;
-mod expired;
 mod place;
 mod prices;
 mod probe;

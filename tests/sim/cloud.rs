@@ -21,17 +21,17 @@ use crate::world::{Life, Machine, Reality};
 pub struct Room {
     pub rank: u32,
     /// As many fit.
-    pub room: usize,
+    pub fits: usize,
     /// It never gives any.
     pub is_closed: bool,
 }
 
 impl Room {
-    pub const fn of(rank: u32, room: usize) -> Self {
-        Self { rank, room, is_closed: false }
+    pub const fn of(rank: u32, fits: usize) -> Self {
+        Self { rank, fits, is_closed: false }
     }
     pub const fn closed(rank: u32) -> Self {
-        Self { rank, room: 0, is_closed: true }
+        Self { rank, fits: 0, is_closed: true }
     }
 }
 
@@ -68,7 +68,7 @@ impl SimCloud {
                 return Err(LaunchError::Refused { why: "not offered here".to_owned(), again: Again::Never });
             }
             let here = machines.values().filter(alive).filter(|machine| machine.pick == order.pick.index);
-            room = place.room.saturating_sub(here.count());
+            room = place.fits.saturating_sub(here.count());
         }
         if room == 0 {
             return Err(LaunchError::Refused { why: "no capacity".to_owned(), again: Again::Later });

@@ -35,8 +35,8 @@ pub(super) struct Fruit {
 
 /// Something happened.
 enum News {
-    Answered(LaunchOrder, Engine<(Answer, Vec<Instance>)>),
-    Reached(Instance, Engine<Result<Member, Unreached>>),
+    Answered(Box<LaunchOrder>, Engine<(Answer, Vec<Instance>)>),
+    Reached(Box<Instance>, Engine<Result<Member, Unreached>>),
 }
 
 /// A group that is being brought up.
@@ -184,7 +184,7 @@ impl<'a> Effort<'a> {
         let (context, doubts) = (self.context, self.doubts.0.clone());
         self.work.push(Box::pin(async move {
             let answer = ask(context, &order, doubts).await;
-            News::Answered(order, answer)
+            News::Answered(Box::new(order), answer)
         }));
     }
 
@@ -192,7 +192,7 @@ impl<'a> Effort<'a> {
         let (context, lookout) = (self.context, self.lookout);
         self.work.push(Box::pin(async move {
             let outcome = reach(context, lookout, instance.clone(), false).await;
-            News::Reached(instance, outcome)
+            News::Reached(Box::new(instance), outcome)
         }));
     }
 
@@ -212,7 +212,7 @@ impl<'a> Effort<'a> {
             }
             News::Reached(_, Err(error)) => return Err(error),
             News::Reached(_, Ok(Ok(member))) => self.fruit.members.push(member),
-            News::Reached(instance, Ok(Err(unreached))) => self.miss(instance, unreached).await?,
+            News::Reached(instance, Ok(Err(unreached))) => self.miss(*instance, unreached).await?,
         }
         Ok(())
     }

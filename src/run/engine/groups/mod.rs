@@ -116,7 +116,7 @@ async fn picks(context: &Context, group: &GroupName, spec: &GroupSpec) -> Result
     let started = Instant::now();
     let mut pause = ms(timing.reconnect_ms);
     loop {
-        context.watch.is_firm().await;
+        context.watch.until_firm().await;
         let why = match context.cloud.prepare(&context.spec.run, group, spec).await {
             Ok(picks) => return Ok(picks),
             Err(LaunchError::Ambiguous(why)) => format!("the cloud does not answer: {why}"),

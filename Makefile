@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dayfly
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 
-.PHONY: help demo test bench dist audit fmt build
+.PHONY: help demo test bench dist audit fmt build pocket
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,6 +19,10 @@ build: ## dayfly and dayfly-agent, side by side
 
 test: ## the whole gate: format, lints, units, end to end, against ansible-core, playbooks, documentation
 	@.ci/gate
+
+pocket: ## a cloud in one box, for trying things out: EC2, S3 and IAM with real hosts; needs root
+	@.ci/install pocket
+	@tests/cloud/start --person
 
 bench: ## measures against plain ssh and ansible-core; writes benches/results.json and a table
 	@.ci/install cargo sshd python-venv ansible

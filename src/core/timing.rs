@@ -78,6 +78,19 @@ impl Timing {
     /// The environment variable by which tests scale every duration: a number such as `0.05`.
     pub const SCALE_VARIABLE: &'static str = "DAYFLY_TIME_SCALE";
 
+    /// The environment variable by which tests set single durations: JSON such as `{"beat_ms": 500}`.
+    pub const OVERRIDE_VARIABLE: &'static str = "DAYFLY_TIMING";
+
+    /// The same with single durations from a JSON mapping; an unknown name is an error.
+    pub fn overridden(&self, mapping: &str) -> Result<Self, serde_json::Error> {
+        let own: serde_json::Map<String, serde_json::Value> = serde_json::from_str(mapping)?;
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            all.extend(own);
+        }
+        serde_json::from_value(all)
+    }
+
     /// All durations multiplied by a factor; none becomes less than a millisecond.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Self {

@@ -148,8 +148,11 @@ pub struct Receipt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
-    /// `tag` or `token`.
+    /// `tag` or `token`; beside machines `master`, `leftovers`, `uploads`.
     pub by: String,
+    /// The region, where the cloud has regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// How many were found alive.
     pub found: u64,
     /// UNIX milliseconds.

@@ -4,13 +4,16 @@ mod attach;
 mod cancel;
 mod check;
 mod db;
+mod extend;
 mod extra_vars;
 mod launch;
 mod local_worker;
 mod logs;
 mod master;
+mod master_logs;
 mod order;
 mod place;
+mod plan;
 mod reap;
 mod receipt;
 mod results;
@@ -46,6 +49,8 @@ check; 4 a host was unreachable; 5 usage; 7 ended but not proven gone; 130 cance
 enum Command {
     /// Report every problem of a playbook; needs no machine
     Check(check::Arguments),
+    /// Say what would be launched where, for how long and for how much money at most; launches nothing
+    Plan(plan::Arguments),
     /// Run a playbook; the master is this process
     Run(run::Arguments),
     /// Run a playbook by a master that lives on without this terminal
@@ -58,6 +63,8 @@ enum Command {
     Show(show::Arguments),
     /// End a run; its results and logs are collected
     Cancel(cancel::Arguments),
+    /// Move a run's hard end further away
+    Extend(extend::Arguments),
     /// Take over a run whose master died
     Resume(resume::Arguments),
     /// List a run's result files, or copy them out
@@ -115,12 +122,14 @@ fn problem(problem: &Problem) -> ExitCode {
 async fn dispatch(command: Command) -> Ended {
     match command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Plan(arguments) => plan::run(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Launch(arguments) => launch::run(arguments).await,
         Command::Attach(arguments) => attach::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,
         Command::Cancel(arguments) => cancel::run(arguments).await,
+        Command::Extend(arguments) => extend::run(arguments).await,
         Command::Resume(arguments) => resume::run(arguments).await,
         Command::Results(arguments) => results::run(arguments).await,
         Command::Receipt(arguments) => receipt::run(arguments).await,

@@ -7,7 +7,7 @@ use clap::Args;
 use super::Ended;
 use crate::core::ids::RunId;
 use crate::entry::exit::Problem;
-use crate::entry::trigger::{StateFolder, find_run, store_failed};
+use crate::entry::trigger::{Executables, Ground, StateFolder, find_run, store_failed};
 use crate::platform::aws::Access;
 use crate::platform::store::{self, Store};
 
@@ -92,6 +92,15 @@ impl RunArguments {
 }
 
 impl Place {
+    /// The same with the two programs: what a run is created and worked on with.
+    pub fn ground(&self) -> Result<Ground, Problem> {
+        Ok(Ground {
+            store: self.store.clone(),
+            state: self.state.clone(),
+            programs: Executables::find()?,
+            access: self.access.clone(),
+        })
+    }
     /// Brings the run database up to date; it is a projection, so what fails here is only said.
     pub async fn project(&self, run: &RunId) {
         let path = self.state.database(&self.store.location());
@@ -107,8 +116,15 @@ impl Place {
     pub async fn finish(&self, receipt: &crate::core::records::Receipt) -> Ended {
         let closed = crate::entry::reap::close_after_receipt(self.store.as_ref(), &self.state, receipt).await;
         self.project(&receipt.run).await;
-        if let Err(problem) = closed {
-            super::screen::remark(&format!("[WARNING]: run {} is not closed yet: {problem}", receipt.run));
+        match closed {
+            Ok(crate::entry::reap::Left::Later) => super::screen::remark(&format!(
+                "run {} is over; that nothing of it is left is proven later: dayfly reap closes it",
+                receipt.run
+            )),
+            Ok(_) => {}
+            Err(problem) => {
+                super::screen::remark(&format!("[WARNING]: run {} is not closed yet: {problem}", receipt.run));
+            }
         }
         Ok(crate::entry::exit::code_of_run(receipt.exit))
     }

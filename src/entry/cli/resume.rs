@@ -7,7 +7,9 @@ use super::place::RunArguments;
 use super::{Ended, screen};
 use crate::core::records::Spec;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{Executables, MasterLock, Sight, living, load_receipt, load_spec, refuse_reaped, work};
+use crate::entry::trigger::{
+    Executables, MasterLock, Sight, Turn, living, load_receipt, load_spec, refuse_reaped, watched_elsewhere, work,
+};
 use crate::views::report::{Format, recap_of_receipt};
 
 /// Flags of `resume`.
@@ -37,14 +39,19 @@ pub async fn run(arguments: Arguments) -> Ended {
     if let Some(pid) = MasterLock::holder(&place.state.lock(&run)) {
         return Err(living(&run, pid));
     }
-    let programs = Executables::find()?;
+    if let Some(host) = watched_elsewhere(place.store.as_ref(), &spec).await? {
+        return Err(Problem::failed(format!(
+            "run {run} has a master that lives on {host}; watch it with dayfly attach {run}, end it with dayfly cancel {run}"
+        )));
+    }
+    let ground = place.ground()?;
     if arguments.upgrade {
-        spec.bin = programs.hashes()?;
+        spec.bin = ground.programs.hashes()?;
     } else {
-        same_build(&spec, &programs)?;
+        same_build(&spec, &ground.programs)?;
     }
     let sight = Sight::Terminal(Box::new(screen::reporter(&arguments.report, false)));
-    let receipt = work(place.store.clone(), &place.state, &programs, spec, "resume", sight).await?;
+    let receipt = work(&ground, spec, &Turn::here("resume"), sight).await?;
     place.finish(&receipt).await
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use super::order::{OrderArguments, ReportArguments, Who};
 use super::place::StoreArguments;
 use super::{Ended, screen};
-use crate::entry::trigger::{Executables, Purpose, Sight, create, new_run_id, read, work};
+use crate::entry::trigger::{Purpose, Sight, Turn, create, new_run_id, read, work};
 
 /// Flags of `run`.
 #[derive(Args, Debug)]
@@ -22,13 +22,13 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Ended {
     let order = arguments.order.order(Purpose::Run, Who::Here, arguments.report.verbose)?;
     let place = arguments.store.open().await?;
-    let programs = Executables::find()?;
+    let ground = place.ground()?;
     let reading = read(&order)?;
     if !reading.warnings.is_empty() {
         screen::remark(&reading.warnings);
     }
-    let spec = create(place.store.as_ref(), &place.state, new_run_id(), &order, &reading, &programs).await?;
+    let spec = create(&ground, new_run_id(), &order, &reading, &screen::remark).await?;
     let sight = Sight::Terminal(Box::new(screen::reporter(&arguments.report, false)));
-    let receipt = work(place.store.clone(), &place.state, &programs, spec, "launch", sight).await?;
+    let receipt = work(&ground, spec, &Turn::here("launch"), sight).await?;
     place.finish(&receipt).await
 }

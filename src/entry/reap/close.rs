@@ -6,10 +6,11 @@ use anyhow::Context as _;
 use tokio::time::Instant;
 
 use crate::core::ids::{InstanceId, RunId, sha256_hex};
-use crate::core::records::{Closed, FORMAT_VERSION, Receipt, Spec, Sweep};
+use crate::core::records::{Closed, CloudKind, FORMAT_VERSION, Receipt, Spec, Sweep};
 use crate::core::world::World as _;
 use crate::entry::exit::Problem;
 use crate::entry::trigger::{Executables, MasterLock, StateFolder, SystemWorld, cloud_of, load_spec, store_failed};
+use crate::platform::aws::Access;
 use crate::platform::cloud::Cloud;
 use crate::platform::store::{Store, layout};
 
@@ -28,6 +29,8 @@ pub enum Left {
     },
     /// These are not proven gone.
     Unproven(Vec<InstanceId>),
+    /// The cloud shows things late: `dayfly reap` proves it when it may.
+    Later,
     /// Another process holds the run's lock: a master, or one that closes it.
     Busy,
 }
@@ -35,6 +38,13 @@ pub enum Left {
 /// The proof of a run whose master said its last word: by the process that waited for it, or by the reaper.
 pub async fn close_after_receipt(store: &dyn Store, state: &StateFolder, receipt: &Receipt) -> Result<Left, Problem> {
     let spec = load_spec(store, &receipt.run).await?;
+    if spec.cloud == CloudKind::Ec2 {
+        // Nobody waits in front of a terminal until nothing can hide any more.
+        if MasterLock::holder(&state.lock(&spec.run)).is_none() {
+            state.forget(&spec.run);
+        }
+        return Ok(Left::Later);
+    }
     match MasterLock::take(&state.lock(&spec.run))? {
         Ok(lock) => close(store, state, &spec, &lock, "ended with a receipt").await,
         Err(_) => Ok(Left::Busy),
@@ -51,7 +61,7 @@ pub async fn close(
     master: &str,
 ) -> Result<Left, Problem> {
     let run = &spec.run;
-    let cloud = cloud_of(spec, state, &Executables::find()?)?;
+    let cloud = cloud_of(spec, state, &Executables::find()?, &Access::default()).await?;
     let mut sweeps = Vec::new();
     let found = sweep(cloud.as_ref(), run, &mut sweeps).await?;
     let ended = found.len();
@@ -89,6 +99,6 @@ pub async fn close(
 
 async fn sweep(cloud: &dyn Cloud, run: &RunId, sweeps: &mut Vec<Sweep>) -> Result<Vec<InstanceId>, Problem> {
     let found = cloud.sweep(run).await.with_context(|| format!("look for what run {run} left"))?;
-    sweeps.push(Sweep { by: "tag".to_owned(), found: found.len() as u64, at_ms: SystemWorld.unix_ms() });
+    sweeps.push(Sweep { by: "tag".to_owned(), region: None, found: found.len() as u64, at_ms: SystemWorld.unix_ms() });
     Ok(found.into_iter().map(|instance| instance.id).collect())
 }

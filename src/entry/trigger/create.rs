@@ -6,12 +6,14 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::binaries::Executables;
 use super::clock::SystemWorld;
 use super::find::store_failed;
+use super::ground::Ground;
 use super::order::Order;
+use super::provision::{Provision, provision};
 use super::read::Reading;
 use super::state::StateFolder;
+use super::upload::upload;
 use crate::core::ids::RunId;
 use crate::core::records::{CloudKind, FORMAT_VERSION, Spec};
 use crate::core::timing::Timing;
@@ -25,19 +27,25 @@ use crate::platform::store::{Created, Store, layout};
 /// The hard end of a run that makes no workers: hosts of an inventory cost nothing by themselves.
 const INVENTORY_TTL_MS: u64 = 7 * 24 * 3600 * 1000;
 
-/// Creates the run of an order that was read without an error; the same run id creates it once.
+/// Creates the run of an order that was read without an error; the same run id creates it once. `note` says what takes a
+/// while.
 pub async fn create(
-    store: &dyn Store,
-    state: &StateFolder,
+    ground: &Ground,
     run: RunId,
     order: &Order,
     reading: &Reading,
-    programs: &Executables,
+    note: &(dyn Fn(&str) + Sync),
 ) -> Result<Spec, Problem> {
+    let store = ground.store.as_ref();
     let folder = folder_of(&order.playbook)?;
-    let bundle = pack(store, state, order, &folder).await?;
-    let hashes = programs.clone();
-    let bin = tokio::task::spawn_blocking(move || hashes.hashes()).await.context("hash the programs")??;
+    let Provision { cluster, resolved, master } = provision(ground, order, reading).await?;
+    let bundle = pack(store, &ground.state, order, &folder).await?;
+    let programs = ground.programs.clone();
+    let bin = tokio::task::spawn_blocking(move || programs.hashes()).await.context("hash the programs")??;
+    if let Some(blueprint) = &master {
+        upload(store, &ground.programs, &blueprint.programs(&bin), note).await?;
+    }
+    let master = master.map(serde_json::to_value).transpose().context("write the master's blueprint")?;
     let timing = timing()?;
     let created_ms = SystemWorld.unix_ms();
     let ttl_ms = match (reading.cluster.ttl_ms, reading.cloud) {
@@ -63,9 +71,9 @@ pub async fn create(
         extra_vars: order.extra_vars.clone(),
         secrets: std::collections::BTreeMap::new(),
         cloud: reading.cloud,
-        cluster: reading.cluster.clone(),
-        resolved: Value::Null,
-        master: None,
+        cluster,
+        resolved,
+        master,
         inventory: reading.inventory.clone(),
         inventory_file: order
             .place
@@ -95,7 +103,7 @@ pub fn new_run_id() -> RunId {
 }
 
 /// `2026-01-31` in UTC.
-pub fn day_of(unix_ms: i64) -> String {
+pub(super) fn day_of(unix_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default().strftime("%Y-%m-%d").to_string()
 }
 
@@ -115,13 +123,22 @@ fn folder_of(playbook: &Path) -> Result<PathBuf, Problem> {
     Ok(absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf))
 }
 
-/// All durations, scaled where a test asks for it.
-fn timing() -> Result<Timing, Problem> {
-    let Some(text) = std::env::var_os(Timing::SCALE_VARIABLE) else { return Ok(Timing::default()) };
-    let factor: Option<f64> = text.to_str().and_then(|text| text.parse().ok());
-    match factor.filter(|factor| factor.is_finite() && *factor > 0.0) {
-        Some(factor) => Ok(Timing::default().scaled(factor)),
-        None => Err(Problem::Usage(format!("{} must be a number above 0, such as 0.05", Timing::SCALE_VARIABLE))),
+/// All durations, scaled or set where a test asks for it.
+pub fn timing() -> Result<Timing, Problem> {
+    let mut timing = Timing::default();
+    if let Some(text) = std::env::var_os(Timing::SCALE_VARIABLE) {
+        let factor: Option<f64> = text.to_str().and_then(|text| text.parse().ok());
+        let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor > 0.0) else {
+            let why = format!("{} must be a number above 0, such as 0.05", Timing::SCALE_VARIABLE);
+            return Err(Problem::Usage(why));
+        };
+        timing = timing.scaled(factor);
+    }
+    match std::env::var(Timing::OVERRIDE_VARIABLE) {
+        Ok(text) => timing
+            .overridden(&text)
+            .map_err(|error| Problem::Usage(format!("{}: {error}", Timing::OVERRIDE_VARIABLE))),
+        Err(_) => Ok(timing),
     }
 }
 

@@ -10,8 +10,13 @@ use anyhow::Context as _;
 use tokio::time::Instant;
 
 use super::find::store_failed;
+use super::ground::Ground;
+use super::places::cloud_of;
+use super::pulse::is_over;
 use super::state::StateFolder;
+use crate::core::ids::InstanceId;
 use crate::core::records::Spec;
+use crate::core::timing::ms;
 use crate::entry::exit::Problem;
 use crate::platform::store::{Store, layout};
 
@@ -56,6 +61,25 @@ pub async fn launch(store: &dyn Store, state: &StateFolder, program: &Path, spec
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Waits for the first sign of life of a master on a machine of its own; what the machine said explains a silence.
+pub async fn first_beat(ground: &Ground, spec: &Spec, machine: &InstanceId) -> Result<(), Problem> {
+    let run = &spec.run;
+    let until = Instant::now() + ms(spec.timing.boot_ms);
+    while Instant::now() < until {
+        let beats = ground.store.list(&layout::beat_prefix(run), None).await.map_err(store_failed)?;
+        if !beats.is_empty() || is_over(ground.store.as_ref(), run).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let cloud = cloud_of(spec, &ground.state, &ground.programs, &ground.access).await?;
+    let said = cloud.console(run, machine).await.unwrap_or_default();
+    Err(Problem::failed(format!(
+        "the master {machine} of run {run} gives no sign of life; dayfly reap launches another or ends what is left{}",
+        if said.trim().is_empty() { String::new() } else { format!(". Its console says:\n{}", said.trim_end()) }
+    )))
 }
 
 /// What an end before the first beat means: a run that was over at once is fine, anything else is not.

@@ -5,22 +5,29 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use super::binaries::Executables;
 use super::clock::SystemWorld;
 use super::hosts;
 use super::state::StateFolder;
-use crate::core::records::{CloudKind, Spec};
+use crate::core::records::{CloudKind, ClusterSpec, Spec};
 use crate::entry::exit::Problem;
-use crate::platform::cloud::Cloud;
+use crate::platform::aws::Access;
 use crate::platform::cloud::inventory::InventoryCloud;
 use crate::platform::cloud::local::{LocalCloud, LocalSettings};
+use crate::platform::cloud::{Cloud, MasterCloud, Pick};
 use crate::platform::remote::{Connector, SshConnector, SshSettings, control_directory};
 use crate::platform::secrets::RunKey;
 use crate::platform::store::Store;
 
 /// The cloud of a run.
-pub fn cloud_of(spec: &Spec, state: &StateFolder, programs: &Executables) -> Result<Arc<dyn Cloud>, Problem> {
+pub async fn cloud_of(
+    spec: &Spec,
+    state: &StateFolder,
+    programs: &Executables,
+    access: &Access,
+) -> Result<Arc<dyn Cloud>, Problem> {
     match spec.cloud {
         CloudKind::Local => Ok(Arc::new(LocalCloud::new(LocalSettings {
             state: state.local_cloud(),
@@ -28,8 +35,35 @@ pub fn cloud_of(spec: &Spec, state: &StateFolder, programs: &Executables) -> Res
             timing: spec.timing.clone(),
         }))),
         CloudKind::Inventory => Ok(Arc::new(InventoryCloud::new(hosts::reachable(spec.inventory.as_deref())?))),
-        CloudKind::Ec2 => Err(Problem::failed("this build cannot reach EC2; use one with the feature aws")),
+        CloudKind::Ec2 => {
+            let _ = access;
+            Err(Problem::failed("this build cannot reach EC2"))
+        }
     }
+}
+
+/// The cloud that gives the masters of a run machines of their own.
+pub async fn master_cloud_of(spec: &Spec, access: &Access) -> Result<Arc<dyn MasterCloud>, Problem> {
+    let _ = (spec, access);
+    Err(Problem::failed("this build cannot reach EC2"))
+}
+
+/// What EC2 makes of a cluster's names, and where its master may stand.
+pub(super) async fn resolve(
+    access: &Access,
+    cluster: &ClusterSpec,
+    with_master: bool,
+) -> Result<(Value, Option<MasterPlace>), Problem> {
+    let _ = (access, cluster, with_master);
+    Err(Problem::failed("this build cannot reach EC2"))
+}
+
+/// Where a master may stand, and what it runs there.
+pub(super) struct MasterPlace {
+    /// Its picks, in order.
+    pub(super) picks: Vec<Pick>,
+    /// The architecture of its machine: `x86_64`, `arm64`.
+    pub(super) arch: String,
 }
 
 /// The way to a run's workers. The run's own private key stands in the master's private folder as long as it lives.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::hosts;
-use super::order::{Order, Purpose};
+use super::order::Order;
 use crate::core::records::{CloudKind, ClusterSpec};
 use crate::core::source::{Diagnostic, Severity, SourceMap, Span};
 use crate::entry::exit::Problem;
@@ -66,13 +66,6 @@ pub fn read(order: &Order) -> Result<Reading, Problem> {
     }
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(refused(&sources, &problems));
-    }
-    // What is wrong with the playbook is worth more than that it cannot run here.
-    if cloud == CloudKind::Ec2 && order.purpose == Purpose::Run {
-        return Err(Problem::Usage(format!(
-            "{} asks for machines of EC2, which this build cannot launch; --local runs it on this machine",
-            order.playbook.display()
-        )));
     }
     let cluster = if inventory.is_some() { ClusterSpec::default() } else { cluster.unwrap_or_default() };
     let inventory = inventory.map(|(_, text)| text);

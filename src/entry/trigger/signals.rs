@@ -33,3 +33,18 @@ pub(super) fn wishes() -> std::io::Result<mpsc::UnboundedReceiver<Wish>> {
     });
     Ok(receiver)
 }
+
+/// The end of a master's machine, as its system announces it.
+pub struct Terminated(tokio::signal::unix::Signal);
+
+impl Terminated {
+    /// Listens from now on.
+    pub fn listen() -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+        Ok(Self(signal(SignalKind::terminate()).context("listen for signals")?))
+    }
+    /// Completes when it is announced.
+    pub async fn heard(mut self) {
+        self.0.recv().await;
+    }
+}

@@ -7,21 +7,22 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 
-use super::binaries::Executables;
 use super::clock::SystemWorld;
 use super::find::{refuse_reaped, store_failed};
+use super::ground::Ground;
 use super::lock::MasterLock;
+use super::machine::OwnLease;
 use super::places;
 use super::signals::{Wish, wishes};
 use super::state::StateFolder;
 use crate::core::event::{Event, EventKind};
-use crate::core::ids::RunId;
+use crate::core::ids::{Epoch, RunId};
 use crate::core::records::{Receipt, Spec};
 use crate::core::timing::ms;
 use crate::entry::exit::{CANCELLED, Problem};
 use crate::platform::bundle;
 use crate::platform::store::{Store, layout};
-use crate::run::engine::{self, Master, Stop};
+use crate::run::engine::{self, EngineError, Master, Stop};
 use crate::views::report::{LiveWriter, Reporter, duration_text};
 
 /// Who watches a run beside the store.
@@ -30,17 +31,35 @@ pub enum Sight {
     Terminal(Box<Reporter>),
     /// Nobody: a detached master, whose events go to the store alone.
     Detached,
+    /// A master's machine of its own: its log is the screen. What ends the machine does not end the run.
+    Machine {
+        /// Writes the log.
+        log: Box<Reporter>,
+        /// The machine's own permission to live.
+        lease: OwnLease,
+    },
+}
+
+/// Why this master begins, and as which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// `launch`, `resume`, `restart`.
+    pub why: String,
+    /// The epoch that its machine was claimed for; none where no machine was.
+    pub claimed: Option<Epoch>,
+}
+
+impl Turn {
+    /// Of a master without a machine of its own.
+    pub fn here(why: &str) -> Self {
+        Self { why: why.to_owned(), claimed: None }
+    }
 }
 
 /// Works on a run until it is over, as its next master. Refused while another master of this machine lives.
-pub async fn work(
-    store: Arc<dyn Store>,
-    state: &StateFolder,
-    programs: &Executables,
-    spec: Spec,
-    why: &str,
-    sight: Sight,
-) -> Result<Receipt, Problem> {
+pub async fn work(ground: &Ground, spec: Spec, turn: &Turn, sight: Sight) -> Result<Receipt, Problem> {
+    let Ground { store, state, programs, access } = ground;
+    let store = store.clone();
     let run = spec.run.clone();
     let _lock = match MasterLock::take(&state.lock(&run))? {
         Ok(lock) => lock,
@@ -54,7 +73,8 @@ pub async fn work(
         .tempdir_in(state.work(&run))
         .context("make a folder for temporary files")?;
     let world = Arc::new(SystemWorld);
-    let cloud = places::cloud_of(&spec, state, programs)?;
+    let access = access.as_master(&run, expected_epoch(store.as_ref(), &run, turn).await?);
+    let cloud = places::cloud_of(&spec, state, programs, &access).await?;
     let connector = places::connector_of(&spec, store.as_ref(), scratch.path(), programs).await?;
     let (events, received) = mpsc::unbounded_channel();
     let (stop, stopped) = watch::channel(Stop::No);
@@ -75,7 +95,7 @@ pub async fn work(
         world,
         workspace,
         scratch: scratch.path().to_owned(),
-        why: why.to_owned(),
+        why: turn.why.clone(),
         events,
         stop: stopped,
     };
@@ -83,6 +103,19 @@ pub async fn work(
     // The engine's sender is gone now: the last events are shown and written before anything else is said.
     showing.await.context("show the events")?;
     ended.map_err(|error| Problem::Failed(anyhow::Error::new(error).context(format!("work on run {run}"))))
+}
+
+/// The number that this master will have, as far as can be told before it has it: a name for the provider's logs.
+async fn expected_epoch(store: &dyn Store, run: &RunId, turn: &Turn) -> Result<Epoch, Problem> {
+    let beats = store.list(&layout::beat_prefix(run), None).await.map_err(store_failed)?;
+    let last = beats.last().and_then(|beat| layout::number_of(&beat.key)).unwrap_or(0);
+    let next = Epoch(u32::try_from(last + 1).unwrap_or(u32::MAX));
+    Ok(turn.claimed.map_or(next, |claimed| claimed.max(next)))
+}
+
+/// Whether a master stopped because a newer one works on the run.
+pub fn fenced(problem: &Problem) -> bool {
+    matches!(problem, Problem::Failed(error) if matches!(error.downcast_ref(), Some(EngineError::Fenced(_))))
 }
 
 /// What is said where a run has a living master.
@@ -138,10 +171,13 @@ async fn show(
     stop: watch::Sender<Stop>,
     of: Shown,
 ) {
-    let (mut reporter, mut wishes) = match sight {
-        Sight::Terminal(reporter) => (Some(reporter), wishes().ok()),
-        Sight::Detached => (None, wishes().ok()),
+    let (mut reporter, lease) = match sight {
+        Sight::Terminal(reporter) => (Some(reporter), None),
+        Sight::Detached => (None, None),
+        Sight::Machine { log, lease } => (Some(log), Some(lease)),
     };
+    // Who ends a machine does not end its run: there these signals are the command's own.
+    let mut wishes = if lease.is_none() { wishes().ok() } else { None };
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -150,6 +186,9 @@ async fn show(
                 let Some(mut event) = event else { break };
                 as_written(&mut event, &of.workspace);
                 live.event(&event);
+                if let Some(lease) = &lease {
+                    follow_deadline(lease, &event.kind);
+                }
                 if let Some(reporter) = &mut reporter {
                     reporter.event(&event);
                 }
@@ -176,6 +215,14 @@ async fn show(
         }
     }
     live.finish().await;
+}
+
+/// The machine of a master lives as long as its run may.
+fn follow_deadline(lease: &OwnLease, event: &EventKind) {
+    if let EventKind::RunStarted { deadline_ms, .. } = event {
+        // A disk that takes no file of a few bytes takes no journal either: the old end stands.
+        let _ = lease.deadline(*deadline_ms);
+    }
 }
 
 async fn wished(wishes: &mut Option<mpsc::UnboundedReceiver<Wish>>) -> Option<Wish> {

@@ -5,4 +5,4 @@
 
 mod access;
 
-pub use access::{Access, config};
+pub use access::{Access, config, region_of};

@@ -1,6 +1,6 @@
 //! Every key of the store, in one place (docs/formats.md). Nothing else spells a key.
 
-use crate::core::ids::{Epoch, HostName, HostSlot, RunId};
+use crate::core::ids::{Epoch, HostName, HostSlot, InstanceId, RunId};
 use crate::platform::store::StoreError;
 
 /// What the reaper lists: one object for each run that is not closed yet.
@@ -9,6 +9,11 @@ pub const INDEX_OPEN: &str = "index/open/";
 pub const INDEX_DAY: &str = "index/day/";
 /// Everything of all runs.
 pub const RUNS: &str = "runs/";
+
+/// Everything of one run.
+pub fn run_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/")
+}
 
 /// A playbook's folder.
 pub fn bundle_key(sha256: &str) -> String {
@@ -19,6 +24,9 @@ pub fn bundle_key(sha256: &str) -> String {
 pub fn index_open_key(run: &RunId) -> String {
     format!("{INDEX_OPEN}{run}")
 }
+
+/// Written by whoever must know what time it is for the store: its listing tells.
+pub const CLOCK: &str = "index/clock";
 
 /// Finds a run by its date (`2026-01-31`).
 pub fn index_day_key(date: &str, run: &RunId) -> String {
@@ -33,6 +41,31 @@ pub fn secret_key(run: &RunId) -> String {
 /// The frozen order.
 pub fn spec_key(run: &RunId) -> String {
     format!("{RUNS}{run}/spec.json")
+}
+
+/// A binary, named by its SHA-256: `dayfly`, `dayfly-agent-x86_64`.
+pub fn bin_key(sha256: &str, name: &str) -> String {
+    format!("bin/{sha256}/{name}")
+}
+
+/// All claims of masters' machines.
+pub fn epoch_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/epoch/")
+}
+
+/// The claim of one epoch, with the request of its machine.
+pub fn epoch_key(run: &RunId, epoch: Epoch) -> String {
+    format!("{RUNS}{run}/epoch/{:06}.json", epoch.0)
+}
+
+/// The logs of all masters that have machines of their own.
+pub fn master_log_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/master/")
+}
+
+/// What the processes of one master's machine printed, the last part of it.
+pub fn master_log_key(run: &RunId, epoch: Epoch) -> String {
+    format!("{RUNS}{run}/master/{:06}.log", epoch.0)
 }
 
 /// All signs of life.
@@ -78,6 +111,16 @@ pub fn log_segment_key(run: &RunId, slot: &HostSlot, segment: u64) -> String {
 /// A worker's logs at the end of the run.
 pub fn log_zip_key(run: &RunId, slot: &HostSlot) -> String {
     format!("{RUNS}{run}/logs/{slot}.zip")
+}
+
+/// What machines said that never became workers.
+pub fn console_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/console/")
+}
+
+/// What one such machine said, for people.
+pub fn console_key(run: &RunId, slot: &HostSlot, instance: &InstanceId) -> String {
+    format!("{RUNS}{run}/console/{slot}.{instance}.txt")
 }
 
 /// All manifests.
@@ -127,6 +170,11 @@ pub fn receipt_key(run: &RunId) -> String {
     format!("{RUNS}{run}/receipt.json")
 }
 
+/// The looks for leftovers so far, between the end of a run and the proof.
+pub fn looks_key(run: &RunId) -> String {
+    format!("{RUNS}{run}/looks.json")
+}
+
 /// The proof that nothing is left.
 pub fn closed_key(run: &RunId) -> String {
     format!("{RUNS}{run}/closed.json")
@@ -156,6 +204,7 @@ mod tests {
         assert_eq!(beat_key(&run, Epoch(3)), "runs/r1/beat/000003.json");
         assert_eq!(log_zip_key(&run, &slot), "runs/r1/logs/work-0.2.zip");
         assert_eq!(log_segment_key(&run, &slot, 1), "runs/r1/logs/work-0.2/000001");
+        assert_eq!(console_key(&run, &slot, &InstanceId::new("i-1")), "runs/r1/console/work-0.2.i-1.txt");
         assert_eq!(number_of(&journal_key(&run, 12)), Some(12));
         assert_eq!(number_of(&beat_key(&run, Epoch(3))), Some(3));
         assert_eq!(number_of("runs/r1/spec.json"), None);

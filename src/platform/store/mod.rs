@@ -76,4 +76,9 @@ pub trait Store: Send + Sync {
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, StoreError>;
     /// Removes an object; it is no error if there is none.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
+    /// Ends uploads to keys below a prefix that nobody finished, whose parts are no objects but cost money; says how many.
+    /// Only for what nobody writes to any more.
+    async fn abort_uploads(&self, _prefix: &str) -> Result<usize, StoreError> {
+        Ok(0)
+    }
 }

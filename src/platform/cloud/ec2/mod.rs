@@ -16,7 +16,10 @@ mod launching;
 mod limiter;
 mod masters;
 mod picks;
+mod expired;
 mod place;
+mod prices;
+mod probe;
 mod refusal;
 mod request;
 mod resolve;
@@ -38,6 +41,9 @@ use crate::platform::aws::Access;
 
 pub use client::client;
 pub use describing::Tagged;
+pub use expired::{Dated, dated_machines, terminate_machines};
+pub use prices::{PriceTable, SpotPrice, spot_prices};
+pub use probe::{Probe, SubnetFacts};
 pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve};
 pub use user_data::timers;
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::JournalError;
-use super::reading::{Fold, fetch};
+use super::reading::{Fold, fetch, stamped};
 use super::segment::line;
 use super::writer::{Pen, Shared, Written, run};
 use crate::core::ids::{Epoch, RunId, hex};
@@ -86,6 +86,11 @@ impl Journal {
         Ok(Fold::read(store, run).await?.entries)
     }
 
+    /// The same, each entry with the time at which the store took it, by the store's own clock.
+    pub async fn read_stamped(store: &dyn Store, run: &RunId) -> Result<Vec<(i64, Entry)>, JournalError> {
+        stamped(store, run).await
+    }
+
     /// Class W: in the store when this returns, with all that was queued before.
     pub async fn record(&self, record: Record) -> Result<(), JournalError> {
         let ticket = self.note(record);
@@ -112,6 +117,13 @@ impl Journal {
             Ok(state) => Err(state.failure.clone().unwrap_or(JournalError::Closed)),
             Err(_) => Err(JournalError::Closed),
         }
+    }
+
+    /// Waits until a record after this one is in the store, and gives its number; none once nothing more can be written.
+    pub async fn progress(&self, after: u64) -> Option<u64> {
+        let mut state = self.shared.state();
+        let state = state.wait_for(|state| state.durable > after || state.failure.is_some()).await.ok()?;
+        Some(state.durable).filter(|durable| *durable > after)
     }
 
     /// Writes all that waits and ends the journal, for every clone.

@@ -50,3 +50,15 @@ pub async fn fetch(store: &dyn Store, run: &RunId, at: &Position) -> Result<Segm
     let bytes = bytes.ok_or_else(|| JournalError::Corrupt { segment: key, why: "it vanished".to_owned() })?;
     unpack(run, at, &bytes)
 }
+
+/// Every entry with the time at which the store took its segment, by the store's own clock.
+pub async fn stamped(store: &dyn Store, run: &RunId) -> Result<Vec<(i64, Entry)>, JournalError> {
+    let mut at = Position::first();
+    let mut entries = Vec::new();
+    for listed in store.list(&journal_prefix(run), None).await? {
+        let segment = fetch(store, run, &at).await?;
+        at = Position::after(&segment);
+        entries.extend(segment.entries.into_iter().map(|entry| (listed.modified_ms, entry)));
+    }
+    Ok(entries)
+}

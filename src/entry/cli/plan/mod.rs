@@ -1,0 +1,152 @@
+//! `dayfly plan`: what would be launched where, for how long at most, for how much money at most. Launches nothing.
+
+mod estimate;
+mod text;
+
+use std::time::Duration;
+
+use clap::Args;
+
+use self::estimate::{Known, Plan, estimate};
+use super::order::{OrderArguments, Who};
+use super::place::AwsArguments;
+use super::{Ended, screen};
+use crate::core::records::{CloudKind, Market};
+use crate::entry::exit;
+use crate::entry::trigger::{Purpose, Reading, read};
+use crate::language::playbook::DEFAULT_TTL_MS;
+use crate::platform::aws::Access;
+use crate::platform::cloud::ec2::{Probe, spot_prices};
+use crate::views::report::duration_text;
+
+/// Flags of `plan`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    order: OrderArguments,
+    /// Ask AWS nothing: zones, images and spot prices stay unknown
+    #[arg(long)]
+    offline: bool,
+    /// The plan as one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    aws: AwsArguments,
+}
+
+/// So long AWS may take for each answer that only makes the plan better.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads, checks, asks where it may, and says what would be.
+pub async fn run(arguments: Arguments) -> Ended {
+    let order = arguments.order.order(Purpose::Check, Who::Detached, 0)?;
+    let reading = read(&order)?;
+    if !reading.warnings.is_empty() {
+        screen::remark(&reading.warnings);
+    }
+    let ttl_ms = match reading.cluster.ttl_ms {
+        0 => DEFAULT_TTL_MS,
+        ttl_ms => ttl_ms,
+    };
+    if reading.cloud != CloudKind::Ec2 {
+        let plan = elsewhere(&reading, ttl_ms);
+        screen::say(&if arguments.json { json(&plan)? } else { elsewhere_text(&reading, &plan) });
+        return Ok(exit::SUCCESS);
+    }
+    let access = arguments.aws.access().in_region(reading.cluster.region.as_deref());
+    let known = if arguments.offline {
+        Known { region: access.region.clone(), ..Known::default() }
+    } else {
+        ask(&access, &reading).await
+    };
+    let plan = estimate(&reading.playbook.name, &reading.cluster, ttl_ms, &known, true);
+    screen::say(&if arguments.json { json(&plan)? } else { text::render(&plan) });
+    Ok(exit::SUCCESS)
+}
+
+fn json(plan: &Plan) -> anyhow::Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(plan)?))
+}
+
+/// Zones, images and spot prices, as far as AWS answers: what it does not say is a remark, and the plan goes on.
+async fn ask(access: &Access, reading: &Reading) -> Known {
+    let cluster = &reading.cluster;
+    let mut known = Known { region: access.region.clone(), ..Known::default() };
+    let connected = tokio::time::timeout(PATIENCE, Probe::connect(access)).await;
+    let probe = match connected {
+        Ok(Ok(probe)) => probe,
+        Ok(Err(why)) => return offline(known, &why.to_string()),
+        Err(_) => return offline(known, "AWS does not answer"),
+    };
+    known.region = Some(probe.region().to_owned());
+    let groups = || cluster.groups.values();
+    let masters = cluster.master.iter();
+    let mut subnets: Vec<String> = groups().flat_map(|group| group.subnets.clone()).collect();
+    subnets.extend(masters.clone().flat_map(|master| master.subnets.clone()));
+    subnets.sort_unstable();
+    subnets.dedup();
+    match probe.subnets(&subnets).await {
+        Ok(found) => known.zones = found.into_iter().map(|subnet| (subnet.id, subnet.zone)).collect(),
+        Err(why) => screen::remark(&format!("[WARNING]: the zones of the subnets are not known: {why}")),
+    }
+    let mut images: Vec<String> = groups().filter_map(|group| group.ami.clone()).collect();
+    images.extend(masters.filter_map(|master| master.ami.clone()));
+    images.sort_unstable();
+    images.dedup();
+    for ami in images {
+        match probe.image(&ami).await {
+            Ok(image) => drop(known.images.insert(ami, image)),
+            Err(why) => screen::remark(&format!("[WARNING]: the image {ami} is not known: {why}")),
+        }
+    }
+    let spot = groups().filter(|group| group.market != Market::OnDemand);
+    let mut types: Vec<String> = spot.flat_map(|group| group.instance_types.clone()).collect();
+    types.sort_unstable();
+    types.dedup();
+    match spot_prices(access, &types).await {
+        Ok(prices) => known.spot = prices,
+        Err(why) => screen::remark(&format!("[WARNING]: spot prices are not known: {why}")),
+    }
+    known
+}
+
+fn offline(known: Known, why: &str) -> Known {
+    screen::remark(&format!(
+        "[WARNING]: AWS was not asked for zones, images and spot prices: {why} (--offline asks nothing)"
+    ));
+    known
+}
+
+/// A plan for machines that cost nothing.
+fn elsewhere(reading: &Reading, ttl_ms: u64) -> Plan {
+    let (cloud, ttl_ms) = match reading.cloud {
+        CloudKind::Local => ("local", ttl_ms),
+        _ => ("inventory", 0),
+    };
+    let mut plan = estimate(&reading.playbook.name, &reading.cluster, ttl_ms, &Known::default(), false);
+    plan.cloud = cloud;
+    plan.region = None;
+    plan.unknown.clear();
+    plan.estimate_at_most_usd = Some(0.0);
+    for machines in &mut plan.machines {
+        machines.at_most_usd = Some(0.0);
+        machines.picks.clear();
+        machines.ami = None;
+    }
+    plan
+}
+
+fn elsewhere_text(reading: &Reading, plan: &Plan) -> String {
+    let name = &plan.name;
+    if reading.cloud != CloudKind::Local {
+        return format!(
+            "{name}: on hosts that exist already; nothing is launched or ended, it costs nothing by itself\n"
+        );
+    }
+    let ttl = duration_text(plan.ttl_ms);
+    let mut text = format!("{name}: workers are processes on this machine, for {ttl} at most; nothing was launched\n");
+    for machines in &plan.machines {
+        text.push_str(&format!("{}: {}\n", machines.name, machines.count));
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! The user data of a master's machine: constant bytes, a function of spec and claim. Two boothooks, so that both run at
+//! every boot: the machine's own timers, and what brings the master.
+
+use serde_json::json;
+
+use super::blueprint::Blueprint;
+use super::claim::MasterCall;
+use super::lease::folder_of;
+use crate::core::records::Spec;
+use crate::entry::exit::Problem;
+
+/// What the machine's disk gets, and its unit.
+const BOOT: &str = include_str!("boot.sh");
+/// What brings the programs and becomes the master.
+const START: &str = include_str!("start.py");
+/// The most bytes of user data that EC2 takes (EC2 User Guide, instance user data).
+const LARGEST: usize = 16 * 1024;
+/// Stands in none of the parts.
+const BOUNDARY: &str = "==dayfly-boothook==";
+
+/// The user data of the master that is called.
+pub(super) fn user_data(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -> Result<String, Problem> {
+    let folder = folder_of(&spec.run, call.epoch);
+    let parts = [timers(&folder, call.deadline_ms, spec.timing.lease_ms), boot(spec, blueprint, call)?];
+    let mut text = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\n");
+    for part in parts {
+        text +=
+            &format!("\n--{BOUNDARY}\nContent-Type: text/cloud-boothook; charset=\"utf-8\"\n\n{}\n", part.trim_end());
+    }
+    text += &format!("\n--{BOUNDARY}--\n");
+    if text.len() > LARGEST {
+        return Err(Problem::failed(format!(
+            "the user data of the master has {} bytes, more than EC2 takes ({LARGEST}): shorten the store's location",
+            text.len()
+        )));
+    }
+    Ok(text)
+}
+
+/// The two timers that end the machine by themselves.
+fn timers(folder: &str, deadline_ms: i64, lease_ms: u64) -> String {
+    let _ = (folder, deadline_ms, lease_ms);
+    String::new()
+}
+
+/// The script that brings the master at every boot.
+fn boot(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -> Result<String, Problem> {
+    let (bucket, prefix) = bucket_of(&blueprint.store)?;
+    let epoch = call.epoch.to_string();
+    let mut arguments = vec![
+        "master",
+        "--run",
+        spec.run.as_str(),
+        "--machine",
+        "--epoch",
+        &epoch,
+        "--why",
+        &call.why,
+        "--store",
+        &blueprint.store,
+        "--region",
+        &blueprint.region,
+    ];
+    if let Some(url) = &blueprint.endpoint_url {
+        arguments.extend(["--endpoint-url", url]);
+    }
+    let order = json!({
+        "bucket": bucket,
+        "prefix": prefix,
+        "region": blueprint.region,
+        "endpoint_url": blueprint.endpoint_url,
+        "programs": blueprint.programs(&spec.bin),
+        "arguments": arguments,
+    });
+    // One line of JSON: no text in it can end the document that it stands in.
+    Ok(BOOT.replace("@START@", START.trim_end()).replace("@ORDER@", &order.to_string()))
+}
+
+/// `s3://bucket/prefix` as a bucket and what stands before each key.
+fn bucket_of(store: &str) -> Result<(&str, String), Problem> {
+    let Some(rest) = store.strip_prefix("s3://") else { return Err(unseen(store)) };
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let prefix = prefix.trim_matches('/');
+    Ok((bucket, if prefix.is_empty() { String::new() } else { format!("{prefix}/") }))
+}
+
+/// What is said of a store that no other machine can reach.
+pub(crate) fn unseen(store: &str) -> Problem {
+    Problem::Usage(format!(
+        "a master on EC2 cannot see the folder {store}: name a bucket with --store s3://BUCKET/PREFIX, or stay its master \
+         here with dayfly run"
+    ))
+}

@@ -1,0 +1,39 @@
+#!/bin/sh
+# The master of a dayfly run, at every boot: what it is goes to the disk, and its unit is started.
+set -u
+boot=/var/lib/dayfly/boot
+umask 077
+mkdir -p "$boot"
+cat >"$boot/order.json" <<'END_OF_FILE'
+@ORDER@
+END_OF_FILE
+cat >"$boot/start.py" <<'END_OF_FILE'
+@START@
+END_OF_FILE
+cat >/etc/systemd/system/dayfly-master.service <<'END_OF_FILE'
+[Unit]
+Description=dayfly: the master of a run
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=30min
+StartLimitBurst=6
+StartLimitAction=poweroff
+SuccessAction=poweroff
+
+[Service]
+Type=exec
+ExecStart=/usr/bin/python3 -I /var/lib/dayfly/boot/start.py
+Environment=HOME=/root XDG_STATE_HOME=/var/lib/dayfly
+WorkingDirectory=/
+StandardOutput=append:/var/lib/dayfly/boot/master.log
+StandardError=append:/var/lib/dayfly/boot/master.log
+Restart=on-failure
+RestartSec=2
+TimeoutStopSec=15
+KillMode=process
+OOMPolicy=continue
+LimitNOFILE=65536
+TasksMax=infinity
+END_OF_FILE
+systemctl daemon-reload
+systemctl start --no-block dayfly-master.service

@@ -3,6 +3,7 @@
 //! The loader never stops at a problem: it reports it and goes on, so that a person sees all of them at once.
 
 mod action;
+mod ami;
 mod cluster;
 mod directives;
 mod document;
@@ -16,6 +17,7 @@ mod task;
 mod tests;
 mod units;
 
+pub use ami::AmiName;
 pub use cluster::{DEFAULT_TTL_MS, load_cluster};
 pub use document::{Loaded, load, load_tasks};
 pub use inventory::{Inventory, InventoryGroup, InventoryHost, load_inventory};

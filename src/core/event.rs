@@ -259,6 +259,13 @@ pub enum EventKind {
         /// What the cloud said.
         state: String,
     },
+    /// Somebody moved the hard end of the run.
+    DeadlineMoved {
+        /// UNIX milliseconds.
+        deadline_ms: i64,
+        /// Who.
+        by: String,
+    },
     /// The run is being stopped.
     Stopping {
         /// Why.

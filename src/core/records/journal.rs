@@ -59,14 +59,27 @@ pub enum Record {
         /// The full request.
         request: Value,
     },
-    /// W. What became of an intent; no ids means that nothing was launched.
+    /// W. What became of an intent; no ids means that nothing was launched. While nobody knows, nothing is written: the
+    /// intent stays open and is asked again.
     Resolved {
         /// The intent.
         id: String,
-        /// Instances in the order of the slots.
+        /// Instances in the order of the slots; the later slots of a launch that gave fewer have none.
         instances: Vec<InstanceId>,
-        /// Why there are none.
+        /// Why there are none, or why those that there were are over.
         error: Option<String>,
+        /// Whether the place is worth another try.
+        #[serde(default)]
+        verdict: Verdict,
+    },
+    /// W. A group cannot be had: its plays do not run, whoever is the master.
+    GroupFailed {
+        /// Which group.
+        group: GroupName,
+        /// Why, and what to do.
+        why: String,
+        /// The exit code that it asks for.
+        exit: i32,
     },
     /// W. A group's members, ranks (index) and addresses are fixed.
     GroupSealed {
@@ -88,6 +101,9 @@ pub enum Record {
         deadline_ms: i64,
         /// Who asked.
         by: String,
+        /// The key of the request in the store: those up to it have had their effect.
+        #[serde(default)]
+        control: String,
     },
     /// W. A value that is not a function of the journal: time, chance, a lookup, a password.
     Pinned {
@@ -153,6 +169,23 @@ pub enum Record {
         /// Exit code.
         exit: i32,
     },
+}
+
+/// What an answer to a launch says of its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Machines were launched there: as many as there are ids.
+    #[default]
+    Launched,
+    /// Refused for now: capacity comes and goes.
+    Later,
+    /// Refused for this run.
+    Never,
+    /// Refused, and no other place would do better.
+    Impossible,
+    /// It was launched before, and all of it is over.
+    Over,
 }
 
 /// A member of a sealed group.

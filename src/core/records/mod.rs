@@ -7,7 +7,7 @@ mod spec;
 mod step;
 
 pub use ending::{Closed, Collected, Gone, Loss, Manifest, ManifestFile, Outcome, Receipt, Resource, Sweep};
-pub use journal::{Entry, Record, SealedMember, SegmentHeader};
+pub use journal::{Entry, Record, SealedMember, SegmentHeader, Verdict};
 pub use spec::{
     Beat, Binaries, CloudKind, ClusterSpec, GroupSpec, Market, MasterSpec, OnLoss, Options, ResultSpec, Spec, SshSpec,
     Start, VolumeSpec,

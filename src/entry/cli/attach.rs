@@ -23,8 +23,10 @@ pub struct Arguments {
     report: ReportArguments,
 }
 
-/// Between two looks into the store.
+/// Between two looks into a folder.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Between two looks into a store that is asked over the network, where each costs something.
+const REMOTE_PAUSE: Duration = Duration::from_secs(1);
 /// A run without a master for this many looks is said to have none: one that ends may still write its last word.
 const LOOKS: u32 = 3;
 
@@ -44,12 +46,18 @@ pub fn without_master(run: &RunId) -> Problem {
     Problem::failed(format!("no master works on run {run}; dayfly resume {run} takes it over"))
 }
 
+/// The pause between two looks into a store.
+pub fn pause(place: &Place) -> Duration {
+    if place.store.location().contains("://") { REMOTE_PAUSE } else { PAUSE }
+}
+
 /// Feeds a reporter until the receipt is there and every event before it was shown.
 async fn follow(place: &Place, spec: &Spec, reporter: &mut Reporter) -> Result<Receipt, Problem> {
     let run = &spec.run;
     let mut reader = LiveReader::new(place.store.clone(), run.clone());
     let mut recap_shown = false;
     let mut looks = 0;
+    let mut told = false;
     loop {
         // First the receipt, then the events: what was written before it is then certainly read.
         let receipt = load_receipt(place.store.as_ref(), run).await?;
@@ -76,7 +84,11 @@ async fn follow(place: &Place, spec: &Spec, reporter: &mut Reporter) -> Result<R
             }
         } else {
             looks = 0;
+            if !told && spec.master.is_some() && reader.is_at_the_start() {
+                told = true;
+                screen::remark(&format!("run {run}: its master has not begun yet"));
+            }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause(place)).await;
     }
 }

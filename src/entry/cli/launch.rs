@@ -5,12 +5,10 @@ use clap::Args;
 use super::order::{OrderArguments, ReportArguments, Who};
 use super::place::StoreArguments;
 use super::{Ended, screen};
+use crate::core::ids::Epoch;
 use crate::core::records::{CloudKind, Spec};
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{
-    Ground, MasterCall, Purpose, create, first_beat, launch, launch_master, new_run_id, read,
-};
-use crate::core::ids::Epoch;
+use crate::entry::trigger::{Ground, MasterCall, Purpose, create, first_beat, launch, launch_master, new_run_id, read};
 use crate::views::report::Format;
 
 /// Flags of `launch`.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read as _};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -11,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Deserialize;
 
-use super::attach::without_master;
+use super::attach::{pause, without_master};
 use super::place::{Place, RunArguments};
 use super::steps::{Steps, listed, short};
 use super::{Ended, screen};
@@ -37,10 +36,11 @@ pub struct Arguments {
     /// Only steps of tasks whose name holds this
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
+    /// What the run's masters printed, not its steps
+    #[arg(long, conflicts_with_all = ["host", "step", "task"])]
+    master: bool,
 }
 
-/// Between two looks into the store.
-const PAUSE: Duration = Duration::from_millis(500);
 /// A run without a master for this many looks is said to have none.
 const LOOKS: u32 = 3;
 
@@ -191,6 +191,9 @@ impl Printer {
 /// Prints what is there, and what comes.
 pub async fn run(arguments: Arguments) -> Ended {
     let (place, run) = arguments.run.open().await?;
+    if arguments.master {
+        return super::master_logs::show(&place, &run, arguments.follow).await;
+    }
     let wanted = Wanted { run: run.clone(), host: arguments.host, step: arguments.step, task: arguments.task };
     let mut printer = Printer::default();
     let mut seen = BTreeSet::new();
@@ -203,7 +206,7 @@ pub async fn run(arguments: Arguments) -> Ended {
             break;
         }
         abandoned = if has_master(place.store.as_ref(), &place.state, &spec).await? { 0 } else { abandoned + 1 };
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause(&place)).await;
     }
     if printer.last.is_none() {
         wanted.nothing(&Steps::of(&place, &run).await?)?;

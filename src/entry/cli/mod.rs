@@ -10,6 +10,7 @@ mod launch;
 mod local_worker;
 mod logs;
 mod master;
+mod master_logs;
 mod order;
 mod place;
 mod plan;

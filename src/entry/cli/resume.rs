@@ -8,7 +8,7 @@ use super::{Ended, screen};
 use crate::core::records::Spec;
 use crate::entry::exit::{self, Problem};
 use crate::entry::trigger::{
-    Executables, MasterLock, Sight, Turn, living, load_receipt, load_spec, refuse_reaped, work,
+    Executables, MasterLock, Sight, Turn, living, load_receipt, load_spec, refuse_reaped, watched_elsewhere, work,
 };
 use crate::views::report::{Format, recap_of_receipt};
 
@@ -38,6 +38,11 @@ pub async fn run(arguments: Arguments) -> Ended {
     refuse_reaped(place.store.as_ref(), &run).await?;
     if let Some(pid) = MasterLock::holder(&place.state.lock(&run)) {
         return Err(living(&run, pid));
+    }
+    if let Some(host) = watched_elsewhere(place.store.as_ref(), &spec).await? {
+        return Err(Problem::failed(format!(
+            "run {run} has a master that lives on {host}; watch it with dayfly attach {run}, end it with dayfly cancel {run}"
+        )));
     }
     let ground = place.ground()?;
     if arguments.upgrade {

@@ -1,13 +1,14 @@
 //! `dayfly runs`: what the store knows, youngest first.
 
 use clap::Args;
+use futures::StreamExt as _;
 
 use super::place::{Place, StoreArguments};
 use super::{Ended, screen};
 use crate::core::ids::RunId;
 use crate::core::records::Outcome;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{has_master, load_receipt, load_spec, store_failed};
+use crate::entry::trigger::{has_master, load_receipt, load_spec, recent_runs, store_failed};
 use crate::platform::store::layout;
 use crate::views::report::duration_text;
 
@@ -21,26 +22,27 @@ pub struct Arguments {
     store: StoreArguments,
 }
 
+/// So many runs are looked at side by side.
+const AT_ONCE: usize = 16;
+
 /// One line a run.
 pub async fn run(arguments: Arguments) -> Ended {
     let place = arguments.store.open().await?;
-    let days = place.store.list(layout::INDEX_DAY, None).await.map_err(store_failed)?;
-    if days.is_empty() {
+    let runs = recent_runs(place.store.as_ref(), arguments.number).await?;
+    if runs.is_empty() {
         screen::remark(&format!("there is no run yet in the store {}", place.store.location()));
         return Ok(exit::SUCCESS);
     }
     let mut text = format!("{:<26}  {:<19}  {:<14}  {:>8}  {}\n", "RUN", "STARTED (UTC)", "STATE", "TOOK", "PLAYBOOK");
-    for listed in days.iter().rev().take(arguments.number) {
-        if let Some(run) = listed.key.rsplit('/').next().map(RunId::new) {
-            text.push_str(&line(&place, &run).await);
-        }
-    }
+    // Each line is some answers of the store, which may be far away.
+    let lines = futures::stream::iter(runs).map(|run| line(&place, run)).buffered(AT_ONCE);
+    text.push_str(&lines.collect::<Vec<_>>().await.concat());
     screen::say(&text);
     Ok(exit::SUCCESS)
 }
 
-async fn line(place: &Place, run: &RunId) -> String {
-    match parts(place, run).await {
+async fn line(place: &Place, run: RunId) -> String {
+    match parts(place, &run).await {
         Ok((started, state, took, name)) => format!("{run:<26}  {started:<19}  {state:<14}  {took:>8}  {name}\n"),
         Err(problem) => format!("{run:<26}  {problem}\n"),
     }

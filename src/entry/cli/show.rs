@@ -10,7 +10,7 @@ use crate::core::ids::RunId;
 use crate::core::records::{Beat, Spec};
 use crate::core::world::World as _;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{MasterLock, SystemWorld, has_master, load_receipt, load_spec, store_failed};
+use crate::entry::trigger::{MasterLock, SystemWorld, asked_for, has_master, load_receipt, load_spec, store_failed};
 use crate::platform::store::layout;
 use crate::views::report::{Course, Failures, LiveReader, duration_text, recap_of_receipt};
 
@@ -69,7 +69,14 @@ async fn master(place: &Place, spec: &Spec) -> Result<String, Problem> {
     };
     let lives = MasterLock::holder(&place.state.lock(run));
     let Some((bytes, at_ms)) = beat else {
-        return Ok(lives.map_or("no master yet".to_owned(), |pid| format!("its master (process {pid}) begins")));
+        let asked = asked_for(place.store.as_ref(), spec, None).await?;
+        return Ok(match (lives, asked) {
+            (Some(pid), _) => format!("its master (process {pid}) begins"),
+            (None, Some(ago)) => {
+                format!("its master was asked for {} ago and has given no sign of life yet", duration_text(ago))
+            }
+            (None, None) => "no master yet".to_owned(),
+        });
     };
     let beat: Beat = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::failed(format!("read the beat of run {run}: {error}")))?;
@@ -84,8 +91,12 @@ async fn master(place: &Place, spec: &Spec) -> Result<String, Problem> {
                 "{}, master {} was seen {age} ago on {} (process {})",
                 beat.phase, beat.epoch, beat.host, beat.pid
             );
-            if has_master(place.store.as_ref(), &place.state, spec).await? {
+            if let Some(ago) = asked_for(place.store.as_ref(), spec, Some(at_ms)).await? {
+                format!("{seen}; another was asked for {} ago", duration_text(ago))
+            } else if has_master(place.store.as_ref(), &place.state, spec).await? {
                 seen
+            } else if spec.master.is_some() {
+                format!("{seen} and is dead; dayfly reap launches another, dayfly resume {run} takes over here")
             } else {
                 format!("{seen} and is dead; dayfly resume {run} takes over")
             }

@@ -103,7 +103,7 @@ pub fn new_run_id() -> RunId {
 }
 
 /// `2026-01-31` in UTC.
-pub fn day_of(unix_ms: i64) -> String {
+pub(super) fn day_of(unix_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default().strftime("%Y-%m-%d").to_string()
 }
 

@@ -9,14 +9,19 @@ use crate::platform::store::{Store, StoreError, layout};
 
 /// The run that a text means.
 pub async fn find_run(store: &dyn Store, text: &str) -> Result<RunId, Problem> {
-    let days = store.list(layout::INDEX_DAY, None).await.map_err(store_failed)?;
-    // Ids sort by their time, days by their date: the last key is the youngest run.
-    let runs: Vec<&str> = days.iter().filter_map(|listed| listed.key.rsplit('/').next()).collect();
     if text == "last" {
-        let last = days.iter().max_by(|a, b| a.key.cmp(&b.key)).and_then(|listed| listed.key.rsplit('/').next());
-        return last.map(RunId::new).ok_or_else(|| nothing_there(store));
+        let last = super::recent::recent_runs(store, 1).await?.pop();
+        return last.ok_or_else(|| nothing_there(store));
     }
     let wanted = text.to_lowercase();
+    if is_whole(&wanted) {
+        let run = RunId::new(wanted.clone());
+        if store.get(&layout::spec_key(&run)).await.map_err(store_failed)?.is_some() {
+            return Ok(run);
+        }
+    }
+    let days = store.list(layout::INDEX_DAY, None).await.map_err(store_failed)?;
+    let runs: Vec<&str> = days.iter().filter_map(|listed| listed.key.rsplit('/').next()).collect();
     if runs.contains(&wanted.as_str()) {
         return Ok(RunId::new(wanted));
     }
@@ -34,6 +39,11 @@ pub async fn find_run(store: &dyn Store, text: &str) -> Result<RunId, Problem> {
             many.iter().take(5).copied().collect::<Vec<_>>().join(", ")
         ))),
     }
+}
+
+/// Whether a text is as long as an id and could be nothing else: then no other run has to be looked at.
+fn is_whole(text: &str) -> bool {
+    text.len() >= 26 && text.chars().all(|letter| letter.is_ascii_alphanumeric())
 }
 
 fn nothing_there(store: &dyn Store) -> Problem {

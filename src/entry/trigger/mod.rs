@@ -17,6 +17,7 @@ mod places;
 mod provision;
 mod pulse;
 mod read;
+mod recent;
 mod signals;
 mod state;
 mod upload;
@@ -34,8 +35,9 @@ pub use machine::{
 };
 pub use order::{Order, Place, Purpose};
 pub use places::{cloud_of, master_cloud_of};
-pub use pulse::{has_master, is_over, other_master_lives};
+pub use pulse::{asked_for, has_master, is_over, other_master_lives, watched_elsewhere};
 pub use read::{Reading, read};
+pub use recent::recent_runs;
 pub use signals::Terminated;
 pub use state::StateFolder;
 pub use work::{Sight, Turn, fenced, living, work};

@@ -34,7 +34,34 @@ pub async fn has_master(store: &dyn Store, state: &StateFolder, spec: &Spec) -> 
         }
     }
     let seen_ms = last.map_or(spec.created_ms, |beat| beat.modified_ms);
-    Ok(SystemWorld.unix_ms() - seen_ms < spec.timing.beat_dead_ms as i64)
+    if SystemWorld.unix_ms() - seen_ms < spec.timing.beat_dead_ms as i64 {
+        return Ok(true);
+    }
+    Ok(asked_for(store, spec, last.map(|beat| beat.modified_ms)).await?.is_some())
+}
+
+/// How long ago, in milliseconds, the machine of a master was asked for that may still be on its way: one that gave no
+/// sign of life since (`seen_ms`), and has not taken longer than one may.
+pub async fn asked_for(store: &dyn Store, spec: &Spec, seen_ms: Option<i64>) -> Result<Option<u64>, Problem> {
+    if spec.master.is_none() {
+        return Ok(None);
+    }
+    let claims = store.list(&layout::epoch_prefix(&spec.run), None).await.map_err(store_failed)?;
+    let last = claims.last().filter(|claim| seen_ms.is_none_or(|seen_ms| claim.modified_ms > seen_ms));
+    let age = last.map(|claim| u64::try_from(SystemWorld.unix_ms() - claim.modified_ms).unwrap_or(0));
+    Ok(age.filter(|age| *age < spec.timing.take_over_ms))
+}
+
+/// The machine on which a master of the run gave a young sign of life, unless it is this one.
+pub async fn watched_elsewhere(store: &dyn Store, spec: &Spec) -> Result<Option<String>, Problem> {
+    let beats = store.list(&layout::beat_prefix(&spec.run), None).await.map_err(store_failed)?;
+    let Some(last) = beats.last() else { return Ok(None) };
+    if SystemWorld.unix_ms() - last.modified_ms >= spec.timing.beat_dead_ms as i64 {
+        return Ok(None);
+    }
+    let bytes = store.get(&last.key).await.map_err(store_failed)?;
+    let beat = bytes.and_then(|bytes| serde_json::from_slice::<Beat>(&bytes).ok());
+    Ok(beat.map(|beat| beat.host).filter(|host| *host != this_host()))
 }
 
 /// Whether nobody can have anything to do for a run any more: its last word was said, or it was closed without one.

@@ -24,7 +24,12 @@ pub(super) async fn upload(
             continue;
         }
         let size = size_of(path)?;
-        note(&format!("uploading {} ({}) to {}, once for this build", program.name, bytes_text(size), store.location()));
+        note(&format!(
+            "uploading {} ({}) to {}, once for this build",
+            program.name,
+            bytes_text(size),
+            store.location()
+        ));
         store.put_file(&program.key, path).await.map_err(store_failed)?;
     }
     Ok(())

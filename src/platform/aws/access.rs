@@ -1,7 +1,11 @@
 //! What the command line says beside the usual AWS settings, and the configuration that both make.
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::core::ids::{Epoch, RunId};
 
@@ -31,12 +35,10 @@ impl Access {
     }
 }
 
-/// The configuration of every client. Nothing is asked of the network before the first call.
+/// The configuration of every client. Nothing is asked of the network before the first call, but for a region where neither
+/// the command line, the environment nor a profile names one: an instance knows its own.
 pub async fn config(access: &Access) -> SdkConfig {
-    let client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client());
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));
     }
@@ -56,4 +58,16 @@ pub async fn config(access: &Access) -> SdkConfig {
 /// The region that calls go to, where one is known: by flag, environment or profile.
 pub async fn region_of(access: &Access) -> Option<String> {
     config(access).await.region().map(ToString::to_string)
+}
+
+/// Speaks TLS and, to endpoints that say so, plain HTTP; takes the usual variables for proxies. The certificates that it
+/// trusts are those of the system, or of the file that `SSL_CERT_FILE` names.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }

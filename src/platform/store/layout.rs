@@ -1,6 +1,6 @@
 //! Every key of the store, in one place (docs/formats.md). Nothing else spells a key.
 
-use crate::core::ids::{Epoch, HostName, HostSlot, RunId};
+use crate::core::ids::{Epoch, HostName, HostSlot, InstanceId, RunId};
 use crate::platform::store::StoreError;
 
 /// What the reaper lists: one object for each run that is not closed yet.
@@ -113,6 +113,16 @@ pub fn log_zip_key(run: &RunId, slot: &HostSlot) -> String {
     format!("{RUNS}{run}/logs/{slot}.zip")
 }
 
+/// What machines said that never became workers.
+pub fn console_prefix(run: &RunId) -> String {
+    format!("{RUNS}{run}/console/")
+}
+
+/// What one such machine said, for people.
+pub fn console_key(run: &RunId, slot: &HostSlot, instance: &InstanceId) -> String {
+    format!("{RUNS}{run}/console/{slot}.{instance}.txt")
+}
+
 /// All manifests.
 pub fn manifest_prefix(run: &RunId) -> String {
     format!("{RUNS}{run}/collect/")
@@ -194,6 +204,7 @@ mod tests {
         assert_eq!(beat_key(&run, Epoch(3)), "runs/r1/beat/000003.json");
         assert_eq!(log_zip_key(&run, &slot), "runs/r1/logs/work-0.2.zip");
         assert_eq!(log_segment_key(&run, &slot, 1), "runs/r1/logs/work-0.2/000001");
+        assert_eq!(console_key(&run, &slot, &InstanceId::new("i-1")), "runs/r1/console/work-0.2.i-1.txt");
         assert_eq!(number_of(&journal_key(&run, 12)), Some(12));
         assert_eq!(number_of(&beat_key(&run, Epoch(3))), Some(3));
         assert_eq!(number_of("runs/r1/spec.json"), None);

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::history::History;
+use super::launches::Launches;
 use super::variables::{HostScope, PlayScopes, Snapshot};
 use super::watch::Watch;
 use super::{EngineError, Stop};
@@ -54,6 +55,9 @@ pub(super) struct Context {
     pub(super) world: Arc<dyn World>,
     pub(super) journal: Journal,
     pub(super) history: History,
+    pub(super) launches: Launches,
+    /// The hard end, UNIX milliseconds; people may move it.
+    pub(super) deadline: watch::Receiver<i64>,
     pub(super) run_key: RunKey,
     pub(super) logs: LogBook,
     pub(super) redactor: Redactor,
@@ -122,7 +126,7 @@ impl Context {
     }
     /// The hard end, UNIX milliseconds.
     pub(super) fn deadline_ms(&self) -> i64 {
-        self.history.deadline_ms.unwrap_or(self.spec.deadline_ms)
+        *self.deadline.borrow()
     }
     /// Whether the journal has an outcome for a key.
     pub(super) fn knows(&self, key: &StepKey) -> bool {

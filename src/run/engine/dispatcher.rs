@@ -28,6 +28,8 @@ mod turns;
 enum Message {
     Group(GroupName, Engine<Launched>),
     Unit(usize, Box<Engine<Finished>>),
+    /// Machines that no group has any more.
+    Ended(Engine<(Vec<Ended>, Vec<InstanceId>)>),
     Released(GroupName, Engine<(Vec<Home>, Vec<Ended>, Vec<InstanceId>)>),
 }
 
@@ -181,6 +183,11 @@ impl Dispatcher {
         match message {
             Message::Group(group, outcome) => self.group_is_up(group, outcome?),
             Message::Unit(index, finished) => self.unit_is_done(index, (*finished)?),
+            Message::Ended(outcome) => {
+                let (ended, unresolved) = outcome?;
+                self.tally.ended.extend(ended);
+                self.tally.unresolved.extend(unresolved);
+            }
             Message::Released(group, outcome) => {
                 let (homes, ended, unresolved) = outcome?;
                 self.tally.homes.extend(homes);

@@ -1,5 +1,6 @@
 //! The end of a run, however it came: what is left is ended, the receipt is written once, the last record journaled.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -35,7 +36,8 @@ pub(super) struct Tally {
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) why: String,
-    exit: i32,
+    /// The exit code that it asks for.
+    pub(super) exit: i32,
 }
 
 impl Problem {
@@ -72,7 +74,7 @@ pub(super) async fn close(context: &Arc<Context>, mut tally: Tally) -> Engine<Re
         resources: resources(context, &tally),
         unresolved: tally.unresolved.clone(),
         collected: tally.homes.iter().map(collected).collect(),
-        losses: tally.homes.iter().flat_map(losses).collect(),
+        losses: tally.homes.iter().flat_map(losses).chain(never_up(context).await?).collect(),
         recap: tally.stats.iter().map(|(host, stats)| (host.clone(), *stats)).collect(),
         message: message.clone(),
     };
@@ -147,14 +149,14 @@ pub(super) fn told(context: &Context, receipt: &Receipt) {
     });
 }
 
-/// Ends every machine of the run that is not proven gone, whoever asked for it.
+/// Ends every machine of the run that is not proven gone, whoever asked for it: those that the journal knows, those that
+/// carry the run's tag, and those that a launch's token finds although their tags cannot be seen yet.
 async fn sweep(context: &Arc<Context>, tally: &mut Tally) -> Engine<()> {
-    let found = context.cloud.sweep(&context.spec.run).await.map_err(EngineError::Cloud)?;
-    let left: Vec<(HostSlot, InstanceId)> = found
-        .into_iter()
-        .filter(|instance| instance.state != InstanceState::Terminated)
-        .map(|instance| (instance.slot, instance.id))
-        .collect();
+    let mut left = context.launches.machines();
+    left.extend(look_for_machines(context).await?);
+    left.retain(|(_, id)| !tally.ended.iter().any(|(_, gone, _)| gone == id));
+    let mut known = BTreeSet::new();
+    left.retain(|(_, id)| known.insert(id.clone()));
     if left.is_empty() {
         return Ok(());
     }
@@ -165,6 +167,29 @@ async fn sweep(context: &Arc<Context>, tally: &mut Tally) -> Engine<()> {
     tally.unresolved.sort();
     tally.unresolved.dedup();
     Ok(())
+}
+
+/// What the cloud finds of the run, by tag and by token.
+async fn look_for_machines(context: &Context) -> Engine<Vec<(HostSlot, InstanceId)>> {
+    let run = &context.spec.run;
+    let tokens = context.launches.tokens();
+    let started = Instant::now();
+    let mut pause = ms(context.spec.timing.reconnect_ms);
+    loop {
+        let (tagged, launched) = tokio::join!(context.cloud.sweep(run), context.cloud.sweep_tokens(run, &tokens));
+        match (tagged, launched) {
+            (Ok(tagged), Ok(launched)) => {
+                let alive = tagged.into_iter().chain(launched).filter(|it| it.state != InstanceState::Terminated);
+                return Ok(alive.map(|instance| (instance.slot, instance.id)).collect());
+            }
+            (Err(error), _) | (_, Err(error)) if started.elapsed() > ms(context.spec.timing.boot_ms) => {
+                return Err(EngineError::Cloud(error));
+            }
+            _ => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(ms(context.spec.timing.reconnect_ms) * 16);
+    }
 }
 
 fn judge(context: &Context, tally: &Tally) -> (Outcome, i32, String) {
@@ -215,7 +240,7 @@ fn resources(context: &Context, tally: &Tally) -> Vec<Resource> {
             kind: "instance".to_owned(),
             id: id.clone(),
             slot: Some(slot.clone()),
-            intent: format!("{}/{}", context.spec.run, slot.host),
+            intent: context.launches.token_of(id).unwrap_or_else(|| context.spec.run.to_string()),
             gone: Some(Gone { api: "describe".to_owned(), state: state.clone(), request_id: None, at_ms }),
         });
     }
@@ -224,7 +249,7 @@ fn resources(context: &Context, tally: &Tally) -> Vec<Resource> {
             kind: "instance".to_owned(),
             id: id.clone(),
             slot: None,
-            intent: context.spec.run.to_string(),
+            intent: context.launches.token_of(id).unwrap_or_else(|| context.spec.run.to_string()),
             gone: None,
         });
     }
@@ -244,6 +269,20 @@ fn collected(home: &Home) -> Collected {
 fn losses(home: &Home) -> Vec<Loss> {
     let host = &home.slot;
     home.manifest.gaps.iter().map(|gap| Loss { what: host.to_string(), why: gap.clone(), bytes: 0 }).collect()
+}
+
+/// Machines that never became workers: what they said is in the store.
+async fn never_up(context: &Context) -> Engine<Vec<Loss>> {
+    let run = &context.spec.run;
+    let kept = context.store.list(&layout::console_prefix(run), None).await?;
+    let mut losses = Vec::new();
+    for (slot, id) in context.launches.machines() {
+        let key = layout::console_key(run, &slot, &id);
+        if let (Some(why), true) = (context.launches.loss(&slot), kept.iter().any(|listed| listed.key == key)) {
+            losses.push(Loss { what: slot.to_string(), why, bytes: 0 });
+        }
+    }
+    Ok(losses)
 }
 
 /// An outcome's name as the records write it.

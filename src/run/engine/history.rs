@@ -1,10 +1,11 @@
 //! What earlier masters of this run journaled, folded into answers: a replayed step asks here first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::launches::Resolution;
 use crate::core::ids::{Epoch, GroupName, HostSlot, InstanceId, StepKey};
 use crate::core::records::{Entry, Record, SealedMember, StepOutcome};
 
@@ -32,12 +33,18 @@ pub(super) struct History {
     pub(super) master_steps: HashMap<StepKey, String>,
     pub(super) pins: HashMap<String, (Value, bool)>,
     pub(super) intents: Vec<KnownIntent>,
-    pub(super) resolved: HashMap<String, (Vec<InstanceId>, Option<String>)>,
+    pub(super) resolved: HashMap<String, Resolution>,
     pub(super) sealed: IndexMap<GroupName, Vec<SealedMember>>,
-    pub(super) lost: BTreeSet<HostSlot>,
+    /// Groups that cannot be had: why, and the exit code.
+    pub(super) failed: HashMap<GroupName, (String, i32)>,
+    /// Workers that are gone for good, and how it is known.
+    pub(super) lost: BTreeMap<HostSlot, String>,
     pub(super) released: HashMap<HostSlot, String>,
     pub(super) gone: HashMap<InstanceId, (String, i64)>,
+    /// The hard end, where it moved.
     pub(super) deadline_ms: Option<i64>,
+    /// The last request that moved it.
+    pub(super) control: String,
     pub(super) stopping: Option<String>,
     pub(super) started_ms: i64,
     pub(super) ended: Option<(String, i32)>,
@@ -64,16 +71,22 @@ impl History {
             Record::Intent { id, request, .. } => {
                 self.intents.push(KnownIntent { id, request });
             }
-            Record::Resolved { id, instances, error } => {
-                self.resolved.insert(id, (instances, error));
+            Record::Resolved { id, instances, error, verdict } => {
+                self.resolved.insert(id, Resolution { instances, verdict, error });
+            }
+            Record::GroupFailed { group, why, exit } => {
+                self.failed.insert(group, (why, exit));
             }
             Record::GroupSealed { group, members } => {
                 self.sealed.insert(group, members);
             }
-            Record::WorkerLost { slot, .. } => {
-                self.lost.insert(slot);
+            Record::WorkerLost { slot, evidence } => {
+                self.lost.insert(slot, evidence);
             }
-            Record::DeadlineMoved { deadline_ms, .. } => self.deadline_ms = Some(deadline_ms),
+            Record::DeadlineMoved { deadline_ms, control, .. } => {
+                self.deadline_ms = Some(deadline_ms);
+                self.control = control;
+            }
             Record::Pinned { key, value, sealed } => {
                 self.pins.insert(key, (value, sealed));
             }

@@ -6,14 +6,17 @@
 mod apply;
 mod attempt;
 mod context;
+mod deadline;
 mod dispatcher;
 mod doors;
 mod ending;
 mod finished;
 mod groups;
 mod history;
+mod launches;
 mod loops;
 mod play;
+mod pulse;
 mod scene;
 mod start;
 mod state;

@@ -12,6 +12,8 @@ use super::context::{Context, Workspace};
 use super::dispatcher::Dispatcher;
 use super::ending;
 use super::history::History;
+use super::launches::Launches;
+use super::pulse::Pulse;
 use super::state::RunState;
 use super::watch::{Watch, standing_wish};
 use super::{EngineError, Master, Stop, groups};
@@ -43,6 +45,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
     let playbook_dir = entry.parent().map_or_else(|| workspace.clone(), Path::to_path_buf);
     let output_dir = spec.foreground_folder.as_ref().map_or_else(|| playbook_dir.clone(), Into::into);
     let (stop_sender, stop) = watch::channel(standing_wish(history.stopping.as_deref()));
+    let (deadline, moved) = watch::channel(history.deadline_ms.unwrap_or(spec.deadline_ms));
     let watch = Watch {
         store: store.clone(),
         world: world.clone(),
@@ -51,11 +54,17 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         timing: spec.timing.clone(),
         stop: stop_sender,
         journal: journal.clone(),
+        pulse: Arc::new(Pulse::new()),
+        deadline,
+        reserve_ms: spec.deadline_ms - spec.soft_deadline_ms,
+        control: history.control.clone(),
+        events: events.clone(),
     };
     let mut watchers = JoinSet::new();
     watchers.spawn(watch.clone().beat());
     watchers.spawn(watch.clone().listen());
-    watchers.spawn(watch.clone().expire(history.deadline_ms.unwrap_or(spec.soft_deadline_ms)));
+    watchers.spawn(watch.clone().appends());
+    watchers.spawn(watch.clone().expire());
     watchers.spawn(watch.clone().forward(outside));
 
     let tags = TagFilter::new(&spec.options.tags, &spec.options.skip_tags);
@@ -66,6 +75,8 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         connector,
         world,
         journal,
+        launches: Launches::of(&history)?,
+        deadline: moved,
         history,
         run_key,
         logs,
@@ -87,6 +98,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
             .map(|forks| Arc::new(Semaphore::new(forks as usize))),
         spec,
     });
+    watchers.spawn(super::deadline::follow(context.clone()));
     let outcome = work(&context, &watch).await;
     watchers.shutdown().await;
     if outcome.as_ref().is_err_and(EngineError::is_of_store) {
@@ -114,7 +126,7 @@ async fn work(context: &Arc<Context>, watch: &Watch) -> Result<Receipt, EngineEr
             epoch: context.epoch,
             plays: context.playbook.plays.iter().map(|play| play.name.value.clone()).collect(),
             workers: context.spec.cluster.groups.values().map(|group| group.count).sum(),
-            deadline_ms: context.spec.deadline_ms,
+            deadline_ms: context.deadline_ms(),
             store: context.store.location(),
         });
         let tally = Dispatcher::new(context.clone(), state)?.run().await?;

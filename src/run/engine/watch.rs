@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::Stop;
+use super::deadline::bounded;
+use super::pulse::Pulse;
+use crate::core::event::{Event, EventKind};
 use crate::core::ids::{Epoch, RunId};
 use crate::core::records::{Beat, FORMAT_VERSION, Record};
 use crate::core::timing::{Timing, ms};
@@ -24,6 +27,14 @@ pub(super) struct Watch {
     pub(super) timing: Timing,
     pub(super) stop: watch::Sender<Stop>,
     pub(super) journal: Journal,
+    pub(super) pulse: Arc<Pulse>,
+    /// The hard end, UNIX milliseconds.
+    pub(super) deadline: watch::Sender<i64>,
+    /// As long before the hard end, steps are stopped and collected.
+    pub(super) reserve_ms: i64,
+    /// The last request that moved the deadline, by an earlier master.
+    pub(super) control: String,
+    pub(super) events: mpsc::UnboundedSender<Event>,
 }
 
 /// A wish that a person left in the store.
@@ -32,6 +43,8 @@ struct Control {
     what: String,
     #[serde(default)]
     by: String,
+    #[serde(default)]
+    deadline_ms: Option<i64>,
 }
 
 impl Watch {
@@ -50,14 +63,35 @@ impl Watch {
                 phase: phase_of(&self.stop.borrow()).to_owned(),
             };
             if let Ok(bytes) = serde_json::to_vec(&beat) {
-                // A beat that cannot be written is a beat that is missing: others see that, and so does the journal.
-                drop(self.store.put(&key, bytes.into()).await);
+                // A beat that cannot be written is a beat that is missing: others see that, and so does the pulse.
+                let put = self.store.put(&key, bytes.into());
+                if let Ok(Ok(())) = tokio::time::timeout(ms(self.timing.self_fence_ms), put).await {
+                    self.pulse.beat();
+                }
             }
             tokio::time::sleep(ms(self.timing.beat_ms)).await;
         }
     }
 
-    /// Looks for wishes until one ends the run.
+    /// Notes every append of the journal as a sign of life.
+    pub(super) async fn appends(self) {
+        let mut last = 0;
+        while let Some(durable) = self.journal.progress(last).await {
+            last = durable;
+            self.pulse.beat();
+        }
+        std::future::pending().await
+    }
+
+    /// Waits while it is too long ago that the store took a beat or a record: until then nothing is launched,
+    /// terminated, released or dispatched.
+    pub(super) async fn is_firm(&self) {
+        while self.pulse.age() > ms(self.timing.self_fence_ms) {
+            tokio::time::sleep(ms(self.timing.journal_flush_ms)).await;
+        }
+    }
+
+    /// Looks for wishes as long as the run goes on.
     pub(super) async fn listen(self) {
         let prefix = layout::control_prefix(&self.run);
         let mut last: Option<String> = None;
@@ -66,22 +100,60 @@ impl Watch {
                 // One that cannot be read now is read again.
                 let Ok(Some(bytes)) = self.store.get(&listed.key).await else { break };
                 last = Some(listed.key.clone());
-                if let Ok(Control { what, by }) = serde_json::from_slice::<Control>(&bytes)
-                    && what == "cancel"
-                {
-                    self.wish(Stop::Cancel { by: if by.is_empty() { "dayfly cancel".to_owned() } else { by } }).await;
-                    return;
+                let Ok(Control { what, by, deadline_ms }) = serde_json::from_slice::<Control>(&bytes) else { continue };
+                match (what.as_str(), deadline_ms) {
+                    ("cancel", _) => {
+                        self.wish(Stop::Cancel { by: if by.is_empty() { "dayfly cancel".to_owned() } else { by } })
+                            .await;
+                    }
+                    ("extend", Some(wanted)) if listed.key > self.control => {
+                        self.move_deadline(wanted, by, listed.key).await;
+                    }
+                    _ => {}
                 }
             }
             tokio::time::sleep(ms(self.timing.control_ms)).await;
         }
     }
 
-    /// Asks for the end at the soft deadline, UNIX milliseconds.
-    pub(super) async fn expire(self, soft_deadline_ms: i64) {
-        let left = soft_deadline_ms - self.world.unix_ms();
-        tokio::time::sleep(Duration::from_millis(left.max(0) as u64)).await;
+    /// Moves the hard end, durably first, so that every later master has it too.
+    async fn move_deadline(&self, wanted_ms: i64, by: String, control: String) {
+        let now = self.world.unix_ms();
+        let deadline_ms = bounded(wanted_ms, now, self.reserve_ms);
+        let record = Record::DeadlineMoved { deadline_ms, by: by.clone(), control };
+        // Where it cannot be written the run is about to end anyway.
+        if self.journal.record(record).await.is_err() {
+            return;
+        }
+        self.deadline.send_replace(deadline_ms);
+        let kind = EventKind::DeadlineMoved { deadline_ms, by };
+        drop(self.events.send(Event { v: FORMAT_VERSION, at_ms: now, replayed: false, kind }));
+    }
+
+    /// Asks for the end at the soft deadline, wherever that moves.
+    pub(super) async fn expire(self) {
+        self.until(self.reserve_ms).await;
         self.wish(Stop::Expired).await;
+    }
+
+    /// Waits for the hard deadline.
+    pub(super) async fn hard_deadline(&self) {
+        self.until(0).await;
+    }
+
+    /// Waits for a moment before the hard deadline.
+    async fn until(&self, before_ms: i64) {
+        let mut deadline = self.deadline.subscribe();
+        loop {
+            let left = *deadline.borrow_and_update() - before_ms - self.world.unix_ms();
+            if left <= 0 {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(left as u64)) => {}
+                Ok(()) = deadline.changed() => {}
+            }
+        }
     }
 
     /// Passes on what the process was asked from outside.

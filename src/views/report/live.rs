@@ -161,6 +161,11 @@ impl LiveReader {
         Self { store, run, after: None }
     }
 
+    /// Whether there was nothing to read so far.
+    pub fn is_at_the_start(&self) -> bool {
+        self.after.is_none()
+    }
+
     /// Every event since the last call; none where nothing is new. A kind of event that this release does not know is
     /// passed over.
     pub async fn read(&mut self) -> Result<Vec<Event>, LiveError> {

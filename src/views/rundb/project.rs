@@ -115,7 +115,7 @@ fn fold(entries: &[Entry]) -> (Vec<WorkerRow>, Vec<StepRow>) {
                     "asked".clone_into(&mut row.state);
                 }
             }
-            Record::Resolved { id, instances, error } => {
+            Record::Resolved { id, instances, error, .. } => {
                 for (at, slot) in intents.get(id.as_str()).copied().unwrap_or_default().iter().enumerate() {
                     let row = worker(&mut workers, slot);
                     if let Some(instance) = instances.get(at) {

@@ -9,7 +9,7 @@ use super::*;
 use crate::core::ids::{HostName, HostSlot, Incarnation, InstanceId, RunId, StepKey, sha256_hex};
 use crate::core::records::{
     Binaries, CloudKind, ClusterSpec, FORMAT_VERSION, Manifest, ManifestFile, Options, Record, SealedMember, Spec,
-    StepOutcome,
+    StepOutcome, Verdict,
 };
 use crate::core::timing::Timing;
 use crate::core::world::World;
@@ -93,7 +93,12 @@ async fn fill(store: Arc<dyn Store>, run: &RunId) {
     };
     for record in [
         Record::Intent { id: "a".into(), group: "work".into(), slots: vec![slot.clone()], request: json!({}) },
-        Record::Resolved { id: "a".into(), instances: vec![InstanceId::new("i-1")], error: None },
+        Record::Resolved {
+            id: "a".into(),
+            instances: vec![InstanceId::new("i-1")],
+            error: None,
+            verdict: Verdict::Launched,
+        },
         Record::GroupSealed { group: "work".into(), members: vec![member] },
         step("0", Some(outcome), None),
         step("1", None, Some("sealed text".into())),

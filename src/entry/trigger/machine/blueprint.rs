@@ -36,7 +36,8 @@ impl Blueprint {
                 spec.run, spec.run
             )));
         };
-        Ok(serde_json::from_value(master).with_context(|| format!("read how the master of run {} is launched", spec.run))?)
+        Ok(serde_json::from_value(master)
+            .with_context(|| format!("read how the master of run {} is launched", spec.run))?)
     }
     /// The programs to fetch: key in the store, SHA-256, and the name under which each is installed.
     pub fn programs(&self, bin: &Binaries) -> [Program; 2] {

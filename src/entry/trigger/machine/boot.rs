@@ -24,7 +24,8 @@ pub(super) fn user_data(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -
     let parts = [timers(&folder, call.deadline_ms, spec.timing.lease_ms), boot(spec, blueprint, call)?];
     let mut text = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\n");
     for part in parts {
-        text += &format!("\n--{BOUNDARY}\nContent-Type: text/cloud-boothook; charset=\"utf-8\"\n\n{}\n", part.trim_end());
+        text +=
+            &format!("\n--{BOUNDARY}\nContent-Type: text/cloud-boothook; charset=\"utf-8\"\n\n{}\n", part.trim_end());
     }
     text += &format!("\n--{BOUNDARY}--\n");
     if text.len() > LARGEST {

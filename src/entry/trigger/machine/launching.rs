@@ -99,11 +99,7 @@ async fn claimed(store: &dyn Store, spec: &Spec, call: &MasterCall) -> Result<Ma
 
 /// Asks one place after another. Only a definite no moves on: anything else is asked again in the same words, for a
 /// machine may be there already.
-async fn launched(
-    cloud: &dyn MasterCloud,
-    run: &RunId,
-    claim: &MasterClaim,
-) -> Result<Instance, MasterLaunchError> {
+async fn launched(cloud: &dyn MasterCloud, run: &RunId, claim: &MasterClaim) -> Result<Instance, MasterLaunchError> {
     let (run, epoch) = (run.clone(), claim.epoch);
     let mut refusals: Vec<String> = Vec::new();
     let give_up = Instant::now() + PATIENCE;

@@ -8,8 +8,8 @@ mod launching;
 mod lease;
 mod printed;
 
-pub use blueprint::{Blueprint, Program};
 pub(super) use blueprint::with_defaults;
+pub use blueprint::{Blueprint, Program};
 pub(super) use boot::unseen;
 pub use claim::{MasterCall, MasterClaim, load_claim, next_epoch};
 pub use launching::{MasterLaunchError, launch_master};

@@ -84,7 +84,11 @@ mod tests {
         let store = Arc::new(MemoryStore::new(Arc::new(crate::entry::trigger::SystemWorld)));
         let printed = Printed::carry_file(store.clone(), "k".to_owned(), path.clone());
         std::fs::write(&path, vec![b'x'; KEPT as usize + 10]).unwrap();
-        std::fs::OpenOptions::new().append(true).open(&path).and_then(|mut file| io::Write::write_all(&mut file, b"end")).unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| io::Write::write_all(&mut file, b"end"))
+            .unwrap();
         printed.finish().await;
         let bytes = store.get("k").await.unwrap().unwrap();
         assert_eq!(bytes.len(), KEPT as usize);

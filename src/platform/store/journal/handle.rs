@@ -119,6 +119,13 @@ impl Journal {
         }
     }
 
+    /// Waits until a record after this one is in the store, and gives its number; none once nothing more can be written.
+    pub async fn progress(&self, after: u64) -> Option<u64> {
+        let mut state = self.shared.state();
+        let state = state.wait_for(|state| state.durable > after || state.failure.is_some()).await.ok()?;
+        Some(state.durable).filter(|durable| *durable > after)
+    }
+
     /// Writes all that waits and ends the journal, for every clone.
     pub async fn close(self) -> Result<(), JournalError> {
         self.shared.close();

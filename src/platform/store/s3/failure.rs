@@ -80,14 +80,16 @@ impl Target {
             SdkError::DispatchFailure(failure) if failure.is_user() => {
                 Trouble::Refused(format!("no request can be made to {}: {}", self.name(), cause(error)))
             }
-            SdkError::DispatchFailure(failure) => {
-                let lookup = failure.as_connector_error().is_some_and(|error| cause(error).contains("lookup"));
-                let hint = if lookup && self.endpoint.is_none() {
+            SdkError::DispatchFailure(_) => {
+                let why = cause(error);
+                let hint = if why.contains("certificate") {
+                    "; a certificate of your own authority is trusted by SSL_CERT_FILE=FILE".to_owned()
+                } else if why.contains("lookup") && self.endpoint.is_none() {
                     format!("; is there a region {:?}, and a name server?", self.region)
                 } else {
                     String::new()
                 };
-                Trouble::Passing(format!("{} cannot be reached: {}{hint}", self.name(), cause(error)))
+                Trouble::Passing(format!("{} cannot be reached: {why}{hint}", self.name()))
             }
             _ => Trouble::Refused(cause(error)),
         }

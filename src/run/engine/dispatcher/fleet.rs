@@ -11,7 +11,7 @@ use crate::core::records::ResultSpec;
 use crate::core::values::Var;
 use crate::language::plan::{self, Hosts};
 use crate::run::engine::context::{Context, Engine, Member};
-use crate::run::engine::groups::{self, Home, Launched};
+use crate::run::engine::groups::{self, Home, Launched, Machine};
 use crate::run::engine::play::PlayRun;
 
 impl Dispatcher {
@@ -29,8 +29,12 @@ impl Dispatcher {
 
     pub(super) fn group_is_up(&mut self, group: GroupName, launched: Launched) {
         let (sealed, members) = match launched {
-            Launched::Ready(sealed, members) => (sealed, members),
-            Launched::Failed(problem) => {
+            Launched::Ready { sealed, members, spare } => {
+                self.end_spare(spare);
+                (sealed, members)
+            }
+            Launched::Failed { problem, spare } => {
+                self.end_spare(spare);
                 self.context.emit(EventKind::Warning { message: problem.why.clone() });
                 self.groups.insert(group, GroupPhase::Failed(problem.why.clone()));
                 self.tally.problems.push(problem);
@@ -61,6 +65,15 @@ impl Dispatcher {
         self.state.set_group(&group, names);
         self.sealed.insert(group.clone(), sealed);
         self.groups.insert(group, GroupPhase::Ready);
+    }
+
+    /// Ends machines that are no members; nobody waits for that but the end of the run.
+    fn end_spare(&mut self, spare: Vec<Machine>) {
+        if spare.is_empty() {
+            return;
+        }
+        let context = self.context.clone();
+        self.jobs.spawn(async move { Message::Ended(groups::end(&context, &spare).await) });
     }
 
     /// The groups that a play needs: those of its hosts and of the hosts that it names in `delegate_to`.
@@ -170,12 +183,11 @@ async fn release(
 ) -> Engine<(Vec<Home>, Vec<Ended>, Vec<InstanceId>)> {
     let collected = futures::future::join_all(wanted.iter().map(|(slot, _, member, results)| async move {
         let lost = member.is_none().then_some("the worker was lost");
-        let left = (context.deadline_ms() - context.world.unix_ms()).max(0) as u64;
-        let collecting = groups::collect(context, slot, member.as_ref(), results, lost);
-        match tokio::time::timeout(crate::core::timing::ms(left), collecting).await {
-            Ok(home) => home,
+        tokio::select! {
+            biased;
+            home = groups::collect(context, slot, member.as_ref(), results, lost) => home,
             // The hard deadline ends machines whether or not they are home.
-            Err(_) => Ok(Home::abandoned(context, slot)),
+            () = context.watch.hard_deadline() => Ok(Home::abandoned(context, slot)),
         }
     }))
     .await;

@@ -6,9 +6,10 @@ from .refusal import Refused
 CALLS = {"RunInstances": (5, 2), "TerminateInstances": (100, 5), "CreateTags": (100, 10)}
 DESCRIBE, UNFILTERED, MUTATING = (100, 20), (50, 10), (50, 5)
 INSTANCES = {"RunInstances": (1000, 2), "TerminateInstances": (1000, 20)}
-UNLIMITED = {"DryRun"}
+clock = world.now
+"""What refills the buckets; a test may stop it."""
 
-_levels: dict[str, list] = {}       # name → [tokens, time]
+_levels: dict[str, list] = {}  # name → [tokens, time]
 
 
 def clear() -> None:
@@ -23,7 +24,12 @@ def bucket_of(call) -> tuple[str, tuple]:
     if call.action in CALLS:
         return call.action, CALLS[call.action]
     if call.action.startswith("Describe"):
-        if call.action == "DescribeInstances" and not call.get("Filters") and not call.get("MaxResults") and not call.get("InstanceIds"):
+        if (
+            call.action == "DescribeInstances"
+            and not call.get("Filters")
+            and not call.get("MaxResults")
+            and not call.get("InstanceIds")
+        ):
             return "unfiltered DescribeInstances", UNFILTERED
         return "Describe*", DESCRIBE
     if call.action.startswith("Get"):
@@ -39,7 +45,7 @@ def weight(call) -> int:
 
 
 def draw(name: str, capacity: float, refill: float, amount: float) -> bool:
-    now = world.now()
+    now = clock()
     level, since = _levels.get(name, (capacity, now))
     level = min(capacity, level + (now - since) * refill)
     enough = level >= amount

@@ -125,7 +125,8 @@ async fn a_later_call_repeats_the_claim_that_stands_not_its_own_wish() {
 async fn only_a_definite_no_moves_on_and_doubt_repeats_the_same_order() {
     let claim = claimed(&store(), &spec(), &call(1, "dayfly launch")).await.unwrap();
     let doubt = || Err(LaunchError::Ambiguous("timeout".to_owned()));
-    let cloud = Told { answers: Mutex::new([refused("no capacity"), doubt(), doubt(), Ok(())].into()), ..Told::default() };
+    let cloud =
+        Told { answers: Mutex::new([refused("no capacity"), doubt(), doubt(), Ok(())].into()), ..Told::default() };
     let machine = launched(&cloud, &spec().run, &claim).await.unwrap();
     assert_eq!(machine.id.as_str(), "i-1");
     let asked = cloud.asked.lock().unwrap();

@@ -2,7 +2,10 @@
 
     GET  /state                      what there is
     GET  /ledger                     every call, as the rules wrote it down
-    GET  /summary                    what is alive, and what each instance's life was
+    GET  /lives                      each instance's life and what it cost
+    GET  /alive                      what exists now and would cost or clutter
+    GET  /marks                      what was posted to /marks, in order
+    POST /marks                      a line of text: how a step tells the outside that it ran
     GET  /hosts/ID/console           a host's console, as text
     POST /faults                     {…}: a fault of the API, as the rules take it
     POST /hosts/ID/FAULT             {…arguments}: a fault of a host, see faults.py
@@ -30,6 +33,7 @@ class Control(ThreadingHTTPServer):
         self.rules = rules
         self.ready = ready
         self.stop = stop
+        self.marks: list[str] = []
         super().__init__((machines.settings.gateway, machines.settings.control_port), Handler)
 
     def state(self) -> dict:
@@ -81,14 +85,20 @@ class Handler(BaseHTTPRequestHandler):
                 return self.server.state()
             case ["ledger"]:
                 return self.server.rules.ledger.entries()
-            case ["summary"]:
-                return self.server.rules.summary()
+            case ["lives"]:
+                return self.server.rules.ledger.lives()
+            case ["alive"]:
+                return self.server.rules.ledger.alive()["resources"]
+            case ["marks"]:
+                return self.server.marks
             case ["hosts", instance_id, "console"]:
                 return self.server.machines.console(self.server.machine(instance_id).instance)
         raise LookupError(f"nothing at {self.path}; see control.py")
 
     def _post(self) -> Any:
         text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.strip("/") == "marks":
+            return self.server.marks.append(text.decode(errors="replace").strip())
         body = json.loads(text or b"{}")
         match self.path.strip("/").split("/"):
             case ["faults"]:

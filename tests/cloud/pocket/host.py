@@ -20,6 +20,7 @@ SYSTEMD = "/lib/systemd/systemd"
 POWER_OFF = signal.SIGRTMIN + 4       # what systemd takes as the power button,
 REBOOT = signal.SIGRTMIN + 5          # and as Ctrl-Alt-Del without questions
 PROCESSES = 4096
+HALTED = "Halting system."            # systemd's last words; reboot(2) says the same of halt and power-off
 # null, zero, full, random, urandom, tty, ptmx and terminals; all may be made, no others opened.
 DEVICES = ("c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm",
            "c *:* m", "b *:* m")
@@ -87,6 +88,9 @@ class Host:
         code = self._process.wait()
         self._quiet()
         how = {-signal.SIGINT: "poweroff", -signal.SIGHUP: "reboot"}.get(code, "crash")
+        time.sleep(0.05)              # the last words may still be in the terminal
+        if how == "poweroff" and self.console.text().rstrip().endswith(HALTED):
+            how = "crash"             # the power is still on, and nobody works: as EC2 sees it, running
         self.console.write(f"[pocket] {self.instance_id} {how}\n")
         if how == "crash" and code != -signal.SIGKILL:
             self.console.write((self.folder.parent / f"{self.instance_id}.log").read_text())

@@ -118,7 +118,8 @@ class Facts:
                                             "InstanceProfileId": profile.id})}
         credentials = self.credentials_for(profile.arn, self.instance.id)
         if credentials and profile.roles:
-            answer = {"Code": "Success", "LastUpdated": stamp(time.time()), "Type": "AWS-HMAC", **credentials}
+            answer = {"Code": "Success", "LastUpdated": stamp(time.time()), "Type": "AWS-HMAC"}
+            answer |= {name: credentials[name] for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")}
             folder["security-credentials"] = {profile.roles[0].name: json.dumps(answer, indent=2)}
         return folder
 

@@ -32,6 +32,7 @@ def main() -> None:
     settings = Settings.from_environment()
     machines = Machines(settings, World(settings, pid))
     app = rules.install(machines, vars(settings) | {"endpoint": settings.endpoint})
+    # Each instance signs with a session of its own.
     machines.credentials_for = rules.credentials_for
     ready = {"v": 1, "pid": int(pid), "endpoint": settings.endpoint, "control": settings.control,
              "region": settings.region, **account(app.facts)}

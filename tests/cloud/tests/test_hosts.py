@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from cloud import Cloud, cloud_config, measured, until
+from cloud import HERE, Cloud, cloud_config, measured, until
 
 
 def traces(pid: int) -> list[str]:
@@ -59,6 +59,15 @@ class Hosts(unittest.TestCase):
             measured("poweroff to terminated", time.monotonic() - began)
             self.assertEqual(one.describe()["StateReason"]["Code"], "Client.InstanceInitiatedShutdown")
             self.assertFalse(one.banner())
+
+    def test_halt_does_not_power_off(self) -> None:
+        one = self.cloud.launch()
+        one.wait_ssh()
+        one.ssh("sudo systemctl halt", check=False)
+        until(lambda: one.console().endswith("crash\n"), 10, one.console)
+        self.assertEqual(one.state, "running")
+        self.cloud.ec2("terminate_instances", InstanceIds=[one.id])
+        one.wait_state("terminated")
 
     def test_terminate_shuts_down_in_order(self) -> None:
         one = self.cloud.launch()
@@ -200,8 +209,9 @@ class Hosts(unittest.TestCase):
         # curl signs by itself: what the role may and may not do is decided by its policy.
         sign = (f"curl -s -o /dev/null -w '%{{http_code}}' --aws-sigv4 aws:amz:eu-west-1:s3 --user {held['AccessKeyId']}:{held['SecretAccessKey']} "
                 f"-H 'x-amz-security-token: {held['Token']}' -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' {self.cloud.ready['endpoint']}")
-        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/store/nothing-there"), "404")
-        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/elsewhere"), "403")
+        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/store/runs/r1/file -X PUT -d text"), "200")
+        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/store/runs/r1/file"), "200")
+        self.assertEqual(one.ssh(f"{sign}/{self.cloud.ready['bucket']}/elsewhere/file"), "403")
 
     def test_the_demo_installs_without_network(self) -> None:
         one = self.cloud.launch()
@@ -244,6 +254,17 @@ class Clouds(unittest.TestCase):
                     cloud.__exit__()
                 until(lambda: not traces(cloud.pid), 10, lambda: "\n".join(traces(cloud.pid)))
                 measured(f"{name} to nothing left", time.monotonic() - began)
+
+    def test_says_what_it_lacks(self) -> None:
+        start = str(HERE / "start")
+        for name, without, words in (("root", ["--reuid=65534", "--clear-groups"], "needs root"), ("mounts", ["--bounding-set=-sys_admin"], "namespaces"),
+                                     ("interfaces", ["--bounding-set=-net_admin"], "bridges")):
+            with self.subTest(name):
+                # Read by the shell beforehand: the folder may be out of reach for others than root.
+                done = subprocess.run(["setpriv", *without, "sh", "-c", Path(start).read_text(), start], cwd=HERE.parent.parent, capture_output=True,
+                                      text=True, stdin=subprocess.DEVNULL)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(words, done.stderr)
 
     def test_two_side_by_side(self) -> None:
         with Cloud() as left, Cloud() as right:

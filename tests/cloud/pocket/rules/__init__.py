@@ -10,7 +10,7 @@ import os
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
 
-from . import describe, endings, faults, launch, ledger, prices, principals, setup, spot_requests, throttles, tokens, world  # noqa: E402
+from . import describe, endings, faults, groups, launch, ledger, prices, principals, setup, spot_requests, throttles, tokens, world  # noqa: E402
 from .door import Door  # noqa: E402
 from .principals import credentials_for  # noqa: E402
 
@@ -20,7 +20,7 @@ _patched = False
 def install(machines, settings=None) -> Door:
     """Patches moto, makes the account, and returns the WSGI application; its `facts` are what a test needs to know.
 
-    The machines get three callbacks set: `on_running(instance)`, `on_ended(instance, how)` and `credentials_for(profile_arn)`.
+    The machines get three callbacks set: `on_running(instance)`, `on_ended(instance, how)` and `credentials_for(profile_arn, instance_id)`.
     """
     global _patched
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -29,22 +29,16 @@ def install(machines, settings=None) -> Door:
         for part in (faults, ledger, tokens, throttles, principals, spot_requests, describe):
             part.clear()
         if not _patched:
-            for part in (launch, endings, describe, spot_requests, prices):
+            for part in (launch, endings, describe, groups, spot_requests, prices):
                 part.install()
             _patched = True
         setup.reset()
         facts = setup.account()
     machines.on_running, machines.on_ended = endings.on_running, endings.on_ended
-    machines.credentials_for = imds_credentials
+    machines.credentials_for = credentials_for
     door = Door(DomainDispatcherApplication(create_backend_app))
     door.facts = facts
     return door
-
-
-def imds_credentials(profile_arn: str) -> dict | None:
-    """The credentials of a profile's role, with the role's name, as IMDS needs them."""
-    held = credentials_for(profile_arn)
-    return held and {"RoleName": principals.role_of_profile(profile_arn), **held}
 
 
 def summary() -> dict:
@@ -52,6 +46,6 @@ def summary() -> dict:
     return {**ledger.alive(), "lives": ledger.lives(), "faults": faults.active()}
 
 
-__all__ = ["install", "credentials_for", "faults", "ledger", "summary", "on_running", "on_ended"]
-
 on_running, on_ended = endings.on_running, endings.on_ended
+
+__all__ = ["install", "credentials_for", "faults", "ledger", "summary", "on_running", "on_ended"]

@@ -1,5 +1,6 @@
 """One request to the cloud: which service and action, by whose key, with which parameters."""
 
+import gzip
 import io
 import json
 import re
@@ -12,7 +13,6 @@ CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d+)/([^/]+)/([^/]+)/aws4_reque
 APP = re.compile(r"app/(dayfly-(?P<run>[A-Za-z0-9._-]+?)-e(?P<epoch>\d+))(?=[\s/;)]|$)")
 MODELS = {"monitoring": "cloudwatch", "servicequotas": "service-quotas", "email": "ses"}
 PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}
-AMZ_SERVICES = {"AmazonSSM": "ssm", "ServiceQuotasV20190624": "servicequotas", "AmazonSQS": "sqs"}
 
 
 class Call:
@@ -49,19 +49,22 @@ class Call:
     def _action(self, model_name: str) -> str:
         if self.service == "s3":
             return ""                                        # read by s3_request
-        target = self.headers.get("x-amz-target")
+        target, body = self.headers.get("x-amz-target"), self.body
+        if self.headers.get("content-encoding") == "gzip":       # the SDKs compress large metrics
+            body = gzip.decompress(body)
         if target:
             self.json = True
             try:
-                self.params = json.loads(self.body or b"{}")
+                self.params = json.loads(body or b"{}")
             except ValueError:
                 self.params = {}
             return target.rsplit(".", 1)[-1]
-        form = parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True) if "urlencoded" in self.headers["content-type"] else {}
+        form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True) if "urlencoded" in self.headers["content-type"] else {}
         form = {**self.query, **form}
         action = (form.get("Action") or [""])[0]
-        if not action:
-            return self.method + " " + self.path
+        if not action:                                           # REST services, and CBOR: /service/NAME/operation/ACTION
+            head, _, operation = self.path.partition("/operation/")
+            return operation if head.startswith("/service/") and operation else self.method + " " + self.path
         model = get_service_model(model_name)
         operation = model.operation_model(action)
         parser = PROTOCOL_PARSERS["ec2" if self.service == "ec2" else "query"](operation)

@@ -5,7 +5,7 @@ import threading
 import time
 import traceback
 
-from . import describe, endings, faults, ledger, permissions, principals, s3_request, s3_rules, throttles, world
+from . import describe, endings, faults, groups, ledger, permissions, principals, s3_request, s3_rules, throttles, world
 from .call import Call
 from .refusal import Dropped, Refused, answer
 from .small_services import own_answer
@@ -88,6 +88,7 @@ class Door:
             endings.fade()
             if not call.get("DryRun"):
                 describe.check_ids(call)
+                groups.check(call)
         permissions.require(call)
         if call.service == "ec2" and call.get("DryRun"):
             raise Refused("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)

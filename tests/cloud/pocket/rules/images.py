@@ -18,6 +18,8 @@ PARAMETERS = {
     "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64": "arm64",
     "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id": "ubuntu_x86_64",
 }
+OFFERED = ("g6.xlarge", ("a", "c"))
+"""A type of this year that moto's tables lack."""
 NOT_OFFERED = {("g6.xlarge", "b"), ("g5.xlarge", "b")}
 """Types that a zone lacks, so that a test can meet `Unsupported`."""
 
@@ -44,5 +46,6 @@ def make_images() -> dict:
         store[parameter] = [Parameter(world.ACCOUNT, parameter, IMAGES[image][0], "String", None, None, None,
                                       datetime.datetime.now(datetime.timezone.utc), 1, "aws:ec2:image")]
     zones = INSTANCE_TYPE_OFFERINGS["availability-zone"]
-    zones[region] = [o for o in zones.get(region, []) if (o["InstanceType"], o["Location"].removeprefix(region)) not in NOT_OFFERED]
+    new = [{"InstanceType": OFFERED[0], "LocationType": "availability-zone", "Location": region + zone} for zone in OFFERED[1]]
+    zones[region] = [o for o in zones.get(region, []) if (o["InstanceType"], o["Location"].removeprefix(region)) not in NOT_OFFERED and o["InstanceType"] != OFFERED[0]] + new
     return {name: made[0] for name, made in IMAGES.items()}

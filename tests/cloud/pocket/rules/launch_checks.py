@@ -8,6 +8,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 
 from . import prices, world
 from .ec2_permissions import specified_tags
+from .groups import hidden
 from .refusal import Refused
 
 TAGGABLE = {"instance", "volume", "network-interface", "spot-instances-request"}
@@ -77,7 +78,7 @@ def placement(request) -> None:
 def groups(request) -> None:
     for wanted in request.groups:
         group = world.ec2().get_security_group_from_id(wanted)
-        if group is None or getattr(group, "visible_at", 0) > world.now():
+        if group is None or hidden(group):
             raise Refused("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
         if group.vpc_id != request.vpc:
             raise Refused("InvalidParameter", f"Security group {wanted} and subnet {request.subnet} belong to different networks.")

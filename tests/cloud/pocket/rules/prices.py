@@ -25,6 +25,8 @@ def spot_price(instance_type: str, zone: str, when: float | None = None) -> floa
 def parse_time(text, fallback: float) -> float:
     if text is None:
         return fallback
+    if isinstance(text, (int, float)):
+        return float(text)
     if isinstance(text, datetime):
         return text.replace(tzinfo=text.tzinfo or timezone.utc).timestamp()
     return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()

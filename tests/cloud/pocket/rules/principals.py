@@ -109,7 +109,7 @@ def session_for(role: str, session: str, seconds: float | None = None) -> dict:
 
 
 def credentials_for(profile_arn: str, instance_id: str = "i-unknown") -> dict | None:
-    """What IMDS answers for the role of an instance profile; None where the profile has no role. Renewed five minutes before they expire."""
+    """What IMDS answers for the role of an instance profile, and the role's name; None where the profile has no role. Renewed five minutes before they expire."""
     with world.LOCK:
         profile = next((p for p in world.iam().instance_profiles.values() if p.arn == profile_arn or p.name == profile_arn), None)
         if profile is None or not profile.roles:
@@ -119,13 +119,7 @@ def credentials_for(profile_arn: str, instance_id: str = "i-unknown") -> dict | 
         margin = min(300.0, world.settings["credential_seconds"] / 4)
         if held is None or held["expires"] - margin <= world.now():
             held = _by_profile[place] = session_for(profile.roles[0].name, instance_id)
-        return {k: v for k, v in held.items() if k != "expires"}
-
-
-def role_of_profile(profile_arn: str) -> str | None:
-    """The name of the role, which is also the name of its folder in IMDS."""
-    profile = next((p for p in world.iam().instance_profiles.values() if p.arn == profile_arn or p.name == profile_arn), None)
-    return profile.roles[0].name if profile and profile.roles else None
+        return {"RoleName": profile.roles[0].name, **{k: v for k, v in held.items() if k != "expires"}}
 
 
 def expire(role: str | None, principal: str | None = None) -> list[str]:

@@ -6,7 +6,8 @@ from .refusal import Refused
 CALLS = {"RunInstances": (5, 2), "TerminateInstances": (100, 5), "CreateTags": (100, 10)}
 DESCRIBE, UNFILTERED, MUTATING = (100, 20), (50, 10), (50, 5)
 INSTANCES = {"RunInstances": (1000, 2), "TerminateInstances": (1000, 20)}
-UNLIMITED = {"DryRun"}
+clock = world.now
+"""What refills the buckets; a test may stop it."""
 
 _levels: dict[str, list] = {}       # name → [tokens, time]
 
@@ -39,7 +40,7 @@ def weight(call) -> int:
 
 
 def draw(name: str, capacity: float, refill: float, amount: float) -> bool:
-    now = world.now()
+    now = clock()
     level, since = _levels.get(name, (capacity, now))
     level = min(capacity, level + (now - since) * refill)
     enough = level >= amount

@@ -48,9 +48,21 @@ switch = Switch()
 
 @functools.lru_cache(maxsize=None)
 def client(service, key, secret, token=None, app=None):
-    return boto3.client(service, endpoint_url=switch.endpoint, region_name="eu-west-1", aws_access_key_id=key, aws_secret_access_key=secret,
-                        aws_session_token=token, config=Config(retries={"total_max_attempts": 1}, user_agent_appid=app, parameter_validation=False,
-                                                               read_timeout=10, s3={"addressing_style": "path"}))
+    return boto3.client(
+        service,
+        endpoint_url=switch.endpoint,
+        region_name="eu-west-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        config=Config(
+            retries={"total_max_attempts": 1},
+            user_agent_appid=app,
+            parameter_validation=False,
+            read_timeout=10,
+            s3={"addressing_style": "path"},
+        ),
+    )
 
 
 class RulesTest(unittest.TestCase):
@@ -87,7 +99,13 @@ class RulesTest(unittest.TestCase):
         return self.aws("ec2")
 
     def request(self, **changes):
-        base = {"ImageId": self.image, "InstanceType": "t3.small", "SubnetId": self.subnet, "MinCount": 1, "MaxCount": 1}
+        base = {
+            "ImageId": self.image,
+            "InstanceType": "t3.small",
+            "SubnetId": self.subnet,
+            "MinCount": 1,
+            "MaxCount": 1,
+        }
         return {k: v for k, v in {**base, **changes}.items() if v is not None}
 
     def launch(self, who="admin", **changes):
@@ -114,11 +132,15 @@ class RulesTest(unittest.TestCase):
         return {i["InstanceId"]: i for r in found["Reservations"] for i in r["Instances"]}
 
     def find(self, **filters):
-        wanted = [{"Name": n.replace("_", "-"), "Values": v if isinstance(v, list) else [v]} for n, v in filters.items()]
+        wanted = [
+            {"Name": n.replace("_", "-"), "Values": v if isinstance(v, list) else [v]} for n, v in filters.items()
+        ]
         return self.find_by(wanted)
 
     def find_by(self, wanted):
-        return {i["InstanceId"] for r in self.ec2.describe_instances(Filters=wanted)["Reservations"] for i in r["Instances"]}
+        return {
+            i["InstanceId"] for r in self.ec2.describe_instances(Filters=wanted)["Reservations"] for i in r["Instances"]
+        }
 
     def wait_state(self, instance_id, state, seconds=5.0):
         end = time.monotonic() + seconds
@@ -138,7 +160,9 @@ class RulesTest(unittest.TestCase):
         self.machines.ends(rules.world.instance(instance_id), how)
 
     def volumes(self, **filters):
-        return self.ec2.describe_volumes(Filters=[{"Name": n.replace("_", "-"), "Values": [v]} for n, v in filters.items()])["Volumes"]
+        return self.ec2.describe_volumes(
+            Filters=[{"Name": n.replace("_", "-"), "Values": [v]} for n, v in filters.items()]
+        )["Volumes"]
 
     @staticmethod
     def encoded(raw: bytes) -> str:

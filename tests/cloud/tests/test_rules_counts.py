@@ -37,6 +37,7 @@ class Counts(RulesTest):
 
         def free():
             return self.ec2.describe_subnets(SubnetIds=[tiny])["Subnets"][0]["AvailableIpAddressCount"]
+
         self.assertEqual(free(), 11)
         ids = self.launch_ids(SubnetId=tiny, MinCount=1, MaxCount=20)
         self.assertEqual((len(ids), free()), (11, 0))
@@ -61,7 +62,9 @@ class Counts(RulesTest):
         self.refuses_launch("MaxSpotInstanceCountExceeded", InstanceMarketOptions={"MarketType": "spot"})
 
     def test_type_missing_from_a_zone(self):
-        offered = self.ec2.describe_instance_type_offerings(LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["g6.xlarge"]}])
+        offered = self.ec2.describe_instance_type_offerings(
+            LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["g6.xlarge"]}]
+        )
         self.assertNotIn("eu-west-1b", {o["Location"] for o in offered["InstanceTypeOfferings"]})
         self.refuses_launch("Unsupported", InstanceType="g6.xlarge", SubnetId=self.facts["subnets"]["b"])
         self.assertEqual(len(self.launch_ids(InstanceType="g6.xlarge")), 1)

@@ -10,18 +10,30 @@ class Describe(RulesTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.ids = cls().launch_ids(MinCount=12, MaxCount=12, TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "name", "Value": "a*b"}]}])
+        cls.ids = cls().launch_ids(
+            MinCount=12,
+            MaxCount=12,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "name", "Value": "a*b"}]}],
+        )
 
     def test_wildcards_and_escapes(self):
         for value, found in (("a*", True), ("a?b", True), ("a\\*b", True), ("a\\*", False), ("b*", False)):
-            self.assertEqual(self.find_by([{"Name": "tag:name", "Values": [value]}]), set(self.ids) if found else set(), value)
+            self.assertEqual(
+                self.find_by([{"Name": "tag:name", "Values": [value]}]), set(self.ids) if found else set(), value
+            )
 
     def test_state_and_unknown_filters(self):
         for name in self.ids:
             self.wait_state(name, "running")
         self.assertEqual(self.find(instance_state_name=["running", "pending"]), set(self.ids))
-        self.refused("InvalidParameterValue", self.ec2.describe_instances, Filters=[{"Name": "colour", "Values": ["red"]}])
-        self.refused("FilterLimitExceeded", self.ec2.describe_instances, Filters=[{"Name": "instance-id", "Values": [f"i-{n}" for n in range(201)]}])
+        self.refused(
+            "InvalidParameterValue", self.ec2.describe_instances, Filters=[{"Name": "colour", "Values": ["red"]}]
+        )
+        self.refused(
+            "FilterLimitExceeded",
+            self.ec2.describe_instances,
+            Filters=[{"Name": "instance-id", "Values": [f"i-{n}" for n in range(201)]}],
+        )
 
     def test_pages(self):
         seen, token, pages = set(), None, 0
@@ -41,7 +53,14 @@ class Describe(RulesTest):
         self.refused("InvalidParameterValue", self.ec2.describe_instances, NextToken="nonsense")
 
     def test_order_is_not_stable(self):
-        orders = {tuple(i["InstanceId"] for r in self.ec2.describe_instances(InstanceIds=self.ids)["Reservations"] for i in r["Instances"]) for _ in range(8)}
+        orders = {
+            tuple(
+                i["InstanceId"]
+                for r in self.ec2.describe_instances(InstanceIds=self.ids)["Reservations"]
+                for i in r["Instances"]
+            )
+            for _ in range(8)
+        }
         self.assertGreater(len(orders), 1)
 
 

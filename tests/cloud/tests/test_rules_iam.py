@@ -52,22 +52,38 @@ class Evaluator(unittest.TestCase):
             statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
             self.assertEqual(self.allowed(statement, context), wanted, (condition, context))
         with self.assertRaises(policy.UnknownOperator):
-            self.allowed({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringAlmost": {"a": "1"}}}, {"a": "1"})
+            self.allowed(
+                {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringAlmost": {"a": "1"}}},
+                {"a": "1"},
+            )
 
 
 class Shipped(RulesTest):
     """The policies of docs/aws/policies, as the pocket cloud loads them."""
 
     def allowed_launch(self, profile="dayfly-master", **changes):
-        base = {"SubnetId": None, "IamInstanceProfile": {"Name": profile}, "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
-                "NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": self.subnet, "Groups": [self.facts["security_group"]], "AssociatePublicIpAddress": False}],
-                "TagSpecifications": tagged("instance", "volume", "network-interface")}
+        base = {
+            "SubnetId": None,
+            "IamInstanceProfile": {"Name": profile},
+            "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 1},
+            "NetworkInterfaces": [
+                {
+                    "DeviceIndex": 0,
+                    "SubnetId": self.subnet,
+                    "Groups": [self.facts["security_group"]],
+                    "AssociatePublicIpAddress": False,
+                }
+            ],
+            "TagSpecifications": tagged("instance", "volume", "network-interface"),
+        }
         return self.request(**{**base, **changes})
 
     def denied(self, action, resource, call, **named):
         error = self.refused("UnauthorizedOperation", call, status=403, **named)
         encoded = error["Error"]["Message"].rsplit(": ", 1)[-1]
-        decoded = json.loads(self.aws("sts", "trigger").decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"])
+        decoded = json.loads(
+            self.aws("sts", "trigger").decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"]
+        )
         self.assertEqual(decoded["context"]["action"], action)
         self.assertIn(resource, decoded["context"]["resource"])
         return decoded
@@ -77,18 +93,40 @@ class Shipped(RulesTest):
         [made] = run(**self.allowed_launch())["Instances"]
         self.assertTrue(made["InstanceId"])
         self.denied("ec2:RunInstances", ":instance/*", run, **self.allowed_launch("dayfly-worker"))
-        self.denied("ec2:RunInstances", ":instance/*", run, **self.allowed_launch(MetadataOptions={"HttpTokens": "optional"}))
-        self.denied("ec2:RunInstances", ":instance/*", run, **self.allowed_launch(TagSpecifications=tagged("volume", "network-interface")))
+        self.denied(
+            "ec2:RunInstances", ":instance/*", run, **self.allowed_launch(MetadataOptions={"HttpTokens": "optional"})
+        )
+        self.denied(
+            "ec2:RunInstances",
+            ":instance/*",
+            run,
+            **self.allowed_launch(TagSpecifications=tagged("volume", "network-interface")),
+        )
         self.denied("ec2:RunInstances", ":volume/*", run, **self.allowed_launch(TagSpecifications=tagged("instance")))
         public = [{"DeviceIndex": 0, "SubnetId": self.subnet, "AssociatePublicIpAddress": True}]
         self.denied("ec2:RunInstances", ":network-interface/*", run, **self.allowed_launch(NetworkInterfaces=public))
-        self.refused("UnauthorizedOperation", self.aws("ec2", "trigger").terminate_instances, InstanceIds=[made["InstanceId"]])
+        self.refused(
+            "UnauthorizedOperation", self.aws("ec2", "trigger").terminate_instances, InstanceIds=[made["InstanceId"]]
+        )
 
     def test_dry_run_tells_the_decision_only(self):
         self.fault(capacity={"left": 0})
-        self.refused("DryRunOperation", self.aws("ec2", "trigger").run_instances, status=412, **self.allowed_launch(DryRun=True))
-        self.refused("UnauthorizedOperation", self.aws("ec2", "nobody").run_instances, status=403, **self.allowed_launch(DryRun=True))
-        self.refused("DryRunOperation", self.ec2.terminate_instances, status=412, InstanceIds=["i-00000000000000000"], DryRun=True)
+        self.refused(
+            "DryRunOperation", self.aws("ec2", "trigger").run_instances, status=412, **self.allowed_launch(DryRun=True)
+        )
+        self.refused(
+            "UnauthorizedOperation",
+            self.aws("ec2", "nobody").run_instances,
+            status=403,
+            **self.allowed_launch(DryRun=True),
+        )
+        self.refused(
+            "DryRunOperation",
+            self.ec2.terminate_instances,
+            status=412,
+            InstanceIds=["i-00000000000000000"],
+            DryRun=True,
+        )
 
     def test_master_launches_workers_and_ends_what_is_ours(self):
         ec2 = self.as_role("ec2", "master")
@@ -106,7 +144,12 @@ class Shipped(RulesTest):
         iam.remove_role_from_instance_profile(InstanceProfileName="dayfly-worker", RoleName="dayfly-worker")
         iam.add_role_to_instance_profile(InstanceProfileName="dayfly-worker", RoleName="dayfly-master")
         try:
-            self.denied("iam:PassRole", ":role/dayfly-master", self.as_role("ec2", "master").run_instances, **self.allowed_launch("dayfly-worker"))
+            self.denied(
+                "iam:PassRole",
+                ":role/dayfly-master",
+                self.as_role("ec2", "master").run_instances,
+                **self.allowed_launch("dayfly-worker"),
+            )
         finally:
             iam.remove_role_from_instance_profile(InstanceProfileName="dayfly-worker", RoleName="dayfly-master")
             iam.add_role_to_instance_profile(InstanceProfileName="dayfly-worker", RoleName="dayfly-worker")
@@ -115,9 +158,23 @@ class Shipped(RulesTest):
         ec2 = self.as_role("ec2", "master")
         [ours], [foreign] = self.launch_ids(TagSpecifications=tagged("instance")), self.launch_ids()
         ec2.create_tags(Resources=[ours], Tags=[{"Key": "dayfly:deadline", "Value": "5"}])
-        self.denied("ec2:CreateTags", ours, ec2.create_tags, Resources=[ours], Tags=[{"Key": "dayfly:run", "Value": "other"}])
-        self.denied("ec2:CreateTags", ours, ec2.create_tags, Resources=[ours], Tags=[{"Key": "dayfly:deadline", "Value": "5"}, {"Key": "x", "Value": ""}])
-        self.denied("ec2:CreateTags", foreign, ec2.create_tags, Resources=[foreign], Tags=[{"Key": "dayfly:deadline", "Value": "5"}])
+        self.denied(
+            "ec2:CreateTags", ours, ec2.create_tags, Resources=[ours], Tags=[{"Key": "dayfly:run", "Value": "other"}]
+        )
+        self.denied(
+            "ec2:CreateTags",
+            ours,
+            ec2.create_tags,
+            Resources=[ours],
+            Tags=[{"Key": "dayfly:deadline", "Value": "5"}, {"Key": "x", "Value": ""}],
+        )
+        self.denied(
+            "ec2:CreateTags",
+            foreign,
+            ec2.create_tags,
+            Resources=[foreign],
+            Tags=[{"Key": "dayfly:deadline", "Value": "5"}],
+        )
         self.denied("ec2:CreateTags", foreign, ec2.create_tags, Resources=[foreign], Tags=RUN)
 
     def test_master_makes_and_ends_groups_of_its_runs(self):
@@ -125,36 +182,66 @@ class Shipped(RulesTest):
         named = {"GroupName": "g1", "Description": "d", "VpcId": self.facts["vpc"]}
         self.denied("ec2:CreateSecurityGroup", ":security-group/*", ec2.create_security_group, **named)
         group = ec2.create_security_group(**named, TagSpecifications=tagged("security-group"))["GroupId"]
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": group}]}])
-        self.denied("ec2:AuthorizeSecurityGroupIngress", self.facts["security_group"], ec2.authorize_security_group_ingress, GroupId=self.facts["security_group"],
-                    IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}])
+        ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{"GroupId": group}]}
+            ],
+        )
+        self.denied(
+            "ec2:AuthorizeSecurityGroupIngress",
+            self.facts["security_group"],
+            ec2.authorize_security_group_ingress,
+            GroupId=self.facts["security_group"],
+            IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}],
+        )
         ec2.delete_security_group(GroupId=group)
 
     def test_all_look(self):
         for role in ("master", "reaper"):
             ec2 = self.as_role("ec2", role)
-            for name in ("instances", "subnets", "images", "volumes", "network_interfaces", "security_groups", "spot_price_history", "spot_instance_requests"):
+            for name in (
+                "instances",
+                "subnets",
+                "images",
+                "volumes",
+                "network_interfaces",
+                "security_groups",
+                "spot_price_history",
+                "spot_instance_requests",
+            ):
                 getattr(ec2, f"describe_{name}")()
-            ec2.describe_instance_type_offerings(LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["t3.small"]}])
+            ec2.describe_instance_type_offerings(
+                LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["t3.small"]}]
+            )
 
     def test_reaper_ends_and_starts_masters(self):
         ec2 = self.as_role("ec2", "reaper")
         [made] = ec2.run_instances(**self.allowed_launch())["Instances"]
         ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
-        volume = self.ec2.create_volume(Size=1, AvailabilityZone="eu-west-1a", TagSpecifications=tagged("volume"))["VolumeId"]
+        volume = self.ec2.create_volume(Size=1, AvailabilityZone="eu-west-1a", TagSpecifications=tagged("volume"))[
+            "VolumeId"
+        ]
         other = self.ec2.create_volume(Size=1, AvailabilityZone="eu-west-1a")["VolumeId"]
         ec2.delete_volume(VolumeId=volume)
         self.denied("ec2:DeleteVolume", other, ec2.delete_volume, VolumeId=other)
 
     def test_worker_may_nothing(self):
         self.refused("UnauthorizedOperation", self.as_role("ec2", "worker").describe_instances)
-        self.refused("AccessDenied", self.as_role("s3", "worker").list_objects_v2, Bucket=self.facts["bucket"], status=403)
+        self.refused(
+            "AccessDenied", self.as_role("s3", "worker").list_objects_v2, Bucket=self.facts["bucket"], status=403
+        )
         self.assertIn("assumed-role/dayfly-worker/", self.as_role("sts", "worker").get_caller_identity()["Arn"])
 
     def test_metrics_and_parameters(self):
         cloudwatch = self.as_role("cloudwatch", "reaper")
         cloudwatch.put_metric_data(Namespace="dayfly", MetricData=[{"MetricName": "m", "Value": 1}])
-        self.refused("AccessDeniedException", cloudwatch.put_metric_data, Namespace="other", MetricData=[{"MetricName": "m", "Value": 1}])
+        self.refused(
+            "AccessDeniedException",
+            cloudwatch.put_metric_data,
+            Namespace="other",
+            MetricData=[{"MetricName": "m", "Value": 1}],
+        )
         name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
         self.as_role("ssm", "master").get_parameters(Names=[name])
         self.refused("AccessDeniedException", self.as_role("ssm", "master").get_parameters, Names=[name, "/mine"])
@@ -164,7 +251,9 @@ class Shipped(RulesTest):
         trigger.put_object(Bucket=bucket, Key="store/secret/r1", Body=b"key")
         trigger.put_object(Bucket=bucket, Key="store/bin/aa/dayfly", Body=b"elf")
         self.assertEqual(master.get_object(Bucket=bucket, Key="store/secret/r1")["Body"].read(), b"key")
-        self.refused("AccessDenied", master.put_object, Bucket=bucket, Key="store/bin/aa/dayfly", Body=b"other", status=403)
+        self.refused(
+            "AccessDenied", master.put_object, Bucket=bucket, Key="store/bin/aa/dayfly", Body=b"other", status=403
+        )
         self.refused("AccessDenied", master.put_object, Bucket=bucket, Key="elsewhere", Body=b"x", status=403)
         self.refused("NoSuchKey", master.get_object, Bucket=bucket, Key="store/runs/none", status=404)
         self.refused("AccessDenied", master.list_objects_v2, Bucket=bucket, status=403)
@@ -173,7 +262,11 @@ class Shipped(RulesTest):
 
 class Changing(RulesTest):
     def put(self, name, *statements):
-        self.aws("iam").put_user_policy(UserName="nobody", PolicyName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}))
+        self.aws("iam").put_user_policy(
+            UserName="nobody",
+            PolicyName=name,
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
+        )
 
     def tearDown(self):
         for name in self.aws("iam").list_user_policies(UserName="nobody")["PolicyNames"]:
@@ -210,6 +303,7 @@ class Changing(RulesTest):
 
     def test_unknown_and_expired_credentials(self):
         from rules_cloud import client
+
         self.refused("AuthFailure", client("ec2", "AKIAUNKNOWN000000000", "x").describe_instances, status=401)
         self.refused("InvalidAccessKeyId", client("s3", "AKIAUNKNOWN000000000", "x").list_buckets, status=403)
         self.refused("InvalidClientTokenId", client("sts", "AKIAUNKNOWN000000000", "x").get_caller_identity, status=403)
@@ -218,7 +312,9 @@ class Changing(RulesTest):
         self.fault(credentials_expire={"role": "dayfly-master"})
         self.refused("RequestExpired", ec2.describe_instances, status=400)
         self.refused("ExpiredToken", s3.list_objects_v2, Bucket=self.facts["bucket"], status=400)
-        self.assertNotEqual(rules.credentials_for(self.facts["profiles"]["master"])["AccessKeyId"], before["AccessKeyId"])
+        self.assertNotEqual(
+            rules.credentials_for(self.facts["profiles"]["master"])["AccessKeyId"], before["AccessKeyId"]
+        )
         self.as_role("ec2", "master").describe_instances()
         self.fault(credentials_expire={"principal": "trigger"})
         self.refused("RequestExpired", self.aws("ec2", "trigger").describe_instances)

@@ -16,7 +16,9 @@ class Life(RulesTest):
         [name] = self.launch_ids()
         self.wait_state(name, "running")
         [change] = self.ec2.terminate_instances(InstanceIds=[name])["TerminatingInstances"]
-        self.assertEqual((change["PreviousState"]["Name"], change["CurrentState"]["Name"]), ("running", "shutting-down"))
+        self.assertEqual(
+            (change["PreviousState"]["Name"], change["CurrentState"]["Name"]), ("running", "shutting-down")
+        )
         self.assertEqual(self.wait_state(name, "terminated")["StateReason"]["Code"], "Client.UserInitiatedShutdown")
         [again] = self.ec2.terminate_instances(InstanceIds=[name])["TerminatingInstances"]
         self.assertEqual((again["PreviousState"]["Name"], again["CurrentState"]["Name"]), ("terminated", "terminated"))
@@ -67,9 +69,12 @@ class Life(RulesTest):
     def test_blindness(self):
         self.fault(blindness={"seconds": 0.5})
         [name] = self.launch_ids(ClientToken="blind")
-        for call, named in ((self.ec2.describe_instances, {"InstanceIds": [name]}), (self.ec2.terminate_instances, {"InstanceIds": [name]}),
-                            (self.ec2.create_tags, {"Resources": [name], "Tags": [{"Key": "a", "Value": "b"}]}),
-                            (self.ec2.get_console_output, {"InstanceId": name})):
+        for call, named in (
+            (self.ec2.describe_instances, {"InstanceIds": [name]}),
+            (self.ec2.terminate_instances, {"InstanceIds": [name]}),
+            (self.ec2.create_tags, {"Resources": [name], "Tags": [{"Key": "a", "Value": "b"}]}),
+            (self.ec2.get_console_output, {"InstanceId": name}),
+        ):
             self.refused("InvalidInstanceID.NotFound", call, **named)
         self.assertEqual(self.find(client_token="blind"), set())
         self.assertEqual(self.launch_ids(ClientToken="blind"), [name])
@@ -78,7 +83,9 @@ class Life(RulesTest):
         self.assertEqual(self.describe(name)[name]["State"]["Name"], "running")
 
     def test_network_data_goes_then_tags_then_the_instance(self):
-        [name] = self.launch_ids(TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "dayfly:run", "Value": "fades"}]}])
+        [name] = self.launch_ids(
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "dayfly:run", "Value": "fades"}]}]
+        )
         wanted = [{"Name": "tag:dayfly:run", "Values": ["fades"]}]
         [found] = self.ended(name)
         self.assertFalse({"PrivateIpAddress", "SubnetId", "VpcId"} & found.keys())
@@ -92,7 +99,9 @@ class Life(RulesTest):
 
     def test_one_bad_id_terminates_none(self):
         ids = self.launch_ids(MaxCount=2, MinCount=2)
-        self.refused("InvalidInstanceID.NotFound", self.ec2.terminate_instances, InstanceIds=[*ids, "i-00000000000000000"])
+        self.refused(
+            "InvalidInstanceID.NotFound", self.ec2.terminate_instances, InstanceIds=[*ids, "i-00000000000000000"]
+        )
         self.refused("InvalidInstanceID.Malformed", self.ec2.terminate_instances, InstanceIds=[*ids, "i-nonsense"])
         self.assertEqual({i["State"]["Name"] for i in self.describe(*ids).values()} - {"pending", "running"}, set())
         self.refused("ResourceCountExceeded", self.ec2.terminate_instances, InstanceIds=ids * 501)

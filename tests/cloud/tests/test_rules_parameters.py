@@ -11,11 +11,25 @@ def tagged(kind, **tags):
 
 class Parameters(RulesTest):
     def nic(self, **changes):
-        return [{"DeviceIndex": 0, "SubnetId": self.subnet, "Groups": [self.facts["security_group"]], "AssociatePublicIpAddress": False, **changes}]
+        return [
+            {
+                "DeviceIndex": 0,
+                "SubnetId": self.subnet,
+                "Groups": [self.facts["security_group"]],
+                "AssociatePublicIpAddress": False,
+                **changes,
+            }
+        ]
 
     def test_interfaces_exclude_what_they_hold(self):
-        for name, value in (("SubnetId", self.subnet), ("SecurityGroupIds", [self.facts["security_group"]]), ("PrivateIpAddress", "10.77.16.99")):
-            self.refuses_launch("InvalidParameterCombination", NetworkInterfaces=self.nic(), **{"SubnetId": None, name: value})
+        for name, value in (
+            ("SubnetId", self.subnet),
+            ("SecurityGroupIds", [self.facts["security_group"]]),
+            ("PrivateIpAddress", "10.77.16.99"),
+        ):
+            self.refuses_launch(
+                "InvalidParameterCombination", NetworkInterfaces=self.nic(), **{"SubnetId": None, name: value}
+            )
         [made] = self.launch(SubnetId=None, NetworkInterfaces=self.nic())["Instances"]
         self.assertEqual([g["GroupId"] for g in made["SecurityGroups"]], [self.facts["security_group"]])
         self.assertNotIn("PublicIpAddress", made)
@@ -24,8 +38,20 @@ class Parameters(RulesTest):
         self.refuses_launch("InvalidParameterValue", SubnetId=None, NetworkInterfaces=[{"SubnetId": self.subnet}])
 
     def test_public_address_on_index_0_only(self):
-        self.refuses_launch("InvalidParameterCombination", SubnetId=None, NetworkInterfaces=[
-            {"DeviceIndex": 0, "SubnetId": self.subnet}, {"DeviceIndex": 1, "SubnetId": self.subnet, "AssociatePublicIpAddress": True}])
+        self.refuses_launch(
+            "InvalidParameterCombination",
+            SubnetId=None,
+            NetworkInterfaces=[
+                {"DeviceIndex": 0, "SubnetId": self.subnet},
+                {"DeviceIndex": 1, "SubnetId": self.subnet, "AssociatePublicIpAddress": True},
+            ],
+        )
+
+    def test_an_address_is_private_unless_asked(self):
+        [name] = self.launch_ids()
+        self.assertNotIn("PublicIpAddress", self.describe(name)[name])
+        [name] = self.launch_ids(SubnetId=None, NetworkInterfaces=self.nic(AssociatePublicIpAddress=True))
+        self.assertIn("PublicIpAddress", self.describe(name)[name])
 
     def test_security_groups(self):
         self.refuses_launch("InvalidParameter", SecurityGroupIds=[self.facts["other_security_group"]])
@@ -56,7 +82,10 @@ class Parameters(RulesTest):
         self.refuses_launch("InvalidKeyPair.NotFound", KeyName="none")
         self.refuses_launch("InvalidParameterValue", IamInstanceProfile={"Name": "none"})
         [made] = self.launch(IamInstanceProfile={"Name": "dayfly-worker"})["Instances"]
-        self.assertEqual(self.describe(made["InstanceId"])[made["InstanceId"]]["IamInstanceProfile"]["Arn"], self.facts["profiles"]["worker"])
+        self.assertEqual(
+            self.describe(made["InstanceId"])[made["InstanceId"]]["IamInstanceProfile"]["Arn"],
+            self.facts["profiles"]["worker"],
+        )
 
     def test_a_young_profile_is_invalid(self):
         self.fault(iam_delay={"seconds": 30})
@@ -68,20 +97,44 @@ class Parameters(RulesTest):
         self.refuses_launch("InvalidTagKey.Malformed", TagSpecifications=tagged("instance", **{"aws:x": "1"}))
         self.refuses_launch("InvalidTagKey.Malformed", TagSpecifications=tagged("instance", **{"k" * 128: "1"}))
         self.refuses_launch("InvalidParameterValue", TagSpecifications=tagged("instance", key="v" * 257))
-        self.refuses_launch("TagLimitExceeded", TagSpecifications=tagged("instance", **{f"k{n}": "" for n in range(51)}))
+        self.refuses_launch(
+            "TagLimitExceeded", TagSpecifications=tagged("instance", **{f"k{n}": "" for n in range(51)})
+        )
         self.refuses_launch("InvalidParameterValue", TagSpecifications=tagged("spot-instances-request", a="1"))
         self.refuses_launch("InvalidParameterValue", TagSpecifications=tagged("vpc-flow-log", a="1"))
-        self.refuses_launch("InvalidParameterValue", TagSpecifications=tagged("instance", **{"a/b": "1"}), MetadataOptions={"InstanceMetadataTags": "enabled"})
-        self.assertEqual(len(self.launch_ids(TagSpecifications=tagged("instance", **{"k" * 127: "v" * 256, "dayfly:run": "r"}),
-                                             MetadataOptions={"InstanceMetadataTags": "enabled"})), 1)
+        self.refuses_launch(
+            "InvalidParameterValue",
+            TagSpecifications=tagged("instance", **{"a/b": "1"}),
+            MetadataOptions={"InstanceMetadataTags": "enabled"},
+        )
+        self.assertEqual(
+            len(
+                self.launch_ids(
+                    TagSpecifications=tagged("instance", **{"k" * 127: "v" * 256, "dayfly:run": "r"}),
+                    MetadataOptions={"InstanceMetadataTags": "enabled"},
+                )
+            ),
+            1,
+        )
 
     def test_create_tags_has_the_same_limits(self):
         [name] = self.launch_ids()
-        self.refused("InvalidTagKey.Malformed", self.ec2.create_tags, Resources=[name], Tags=[{"Key": "aws:x", "Value": ""}])
-        self.refused("TagLimitExceeded", self.ec2.create_tags, Resources=[name], Tags=[{"Key": f"k{n}", "Value": ""} for n in range(51)])
+        self.refused(
+            "InvalidTagKey.Malformed", self.ec2.create_tags, Resources=[name], Tags=[{"Key": "aws:x", "Value": ""}]
+        )
+        self.refused(
+            "TagLimitExceeded",
+            self.ec2.create_tags,
+            Resources=[name],
+            Tags=[{"Key": f"k{n}", "Value": ""} for n in range(51)],
+        )
 
     def test_tags_reach_instance_volumes_and_interface(self):
-        specs = tagged("instance", **{"dayfly:run": "t1"}) + tagged("volume", **{"dayfly:run": "t1"}) + tagged("network-interface", **{"dayfly:run": "t1"})
+        specs = (
+            tagged("instance", **{"dayfly:run": "t1"})
+            + tagged("volume", **{"dayfly:run": "t1"})
+            + tagged("network-interface", **{"dayfly:run": "t1"})
+        )
         [name] = self.launch_ids(TagSpecifications=specs)
         wanted = [{"Name": "tag:dayfly:run", "Values": ["t1"]}]
         self.assertEqual(self.find_by(wanted), {name})
@@ -92,7 +145,9 @@ class Parameters(RulesTest):
         self.refuses_launch("InvalidParameterValue", MetadataOptions={"HttpTokens": "sometimes"})
         self.refuses_launch("InvalidParameterValue", MetadataOptions={"HttpPutResponseHopLimit": 65})
         [made] = self.launch(MetadataOptions={"HttpTokens": "required", "HttpPutResponseHopLimit": 1})["Instances"]
-        self.assertEqual((made["MetadataOptions"]["HttpTokens"], made["MetadataOptions"]["HttpPutResponseHopLimit"]), ("required", 1))
+        self.assertEqual(
+            (made["MetadataOptions"]["HttpTokens"], made["MetadataOptions"]["HttpPutResponseHopLimit"]), ("required", 1)
+        )
         [default] = self.launch()["Instances"]
         self.assertEqual(default["MetadataOptions"]["HttpTokens"], "optional")
 
@@ -104,47 +159,81 @@ class Parameters(RulesTest):
 
     def test_volumes_of_the_image_and_of_the_request(self):
         [name] = self.launch_ids(BlockDeviceMappings=[{"DeviceName": "/dev/sdb", "Ebs": {"VolumeSize": 3}}])
-        kept = {m["DeviceName"]: m["Ebs"]["DeleteOnTermination"] for m in self.describe(name)[name]["BlockDeviceMappings"]}
+        kept = {
+            m["DeviceName"]: m["Ebs"]["DeleteOnTermination"] for m in self.describe(name)[name]["BlockDeviceMappings"]
+        }
         self.assertEqual(kept, {"/dev/xvda": True, "/dev/sdf": False, "/dev/sdb": False})
         volumes = [v["VolumeId"] for v in self.volumes(**{"attachment.instance-id": name})]
         self.ended(name)
         left = [v for v in self.ec2.describe_volumes()["Volumes"] if v["VolumeId"] in volumes]
-        self.assertEqual([(v["State"], v["Size"]) for v in sorted(left, key=lambda v: v["Size"])], [("available", 3), ("available", 4)])
+        self.assertEqual(
+            [(v["State"], v["Size"]) for v in sorted(left, key=lambda v: v["Size"])],
+            [("available", 3), ("available", 4)],
+        )
 
     def test_no_volume_is_left_where_all_are_to_go(self):
         before = {v["VolumeId"] for v in self.ec2.describe_volumes()["Volumes"]}
-        [name] = self.launch_ids(BlockDeviceMappings=[{"DeviceName": d, "Ebs": {"DeleteOnTermination": True}} for d in ("/dev/xvda", "/dev/sdf")])
+        [name] = self.launch_ids(
+            BlockDeviceMappings=[
+                {"DeviceName": d, "Ebs": {"DeleteOnTermination": True}} for d in ("/dev/xvda", "/dev/sdf")
+            ]
+        )
         self.ended(name)
         self.assertEqual({v["VolumeId"] for v in self.ec2.describe_volumes()["Volumes"]}, before)
 
     def test_bad_mappings(self):
-        self.refuses_launch("InvalidBlockDeviceMapping", BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 1}}])
-        self.refuses_launch("MissingParameter", BlockDeviceMappings=[{"DeviceName": "/dev/sdz", "Ebs": {"DeleteOnTermination": True}}])
+        self.refuses_launch(
+            "InvalidBlockDeviceMapping", BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 1}}]
+        )
+        self.refuses_launch(
+            "MissingParameter", BlockDeviceMappings=[{"DeviceName": "/dev/sdz", "Ebs": {"DeleteOnTermination": True}}]
+        )
 
     def test_image_by_parameter(self):
         name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
         [made] = self.launch(ImageId=f"resolve:ssm:{name}")["Instances"]
         self.assertEqual(made["ImageId"], self.image)
-        found = self.aws("ssm").get_parameters(Names=[name, "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id", "/aws/service/no"])
-        self.assertEqual([p["Value"] for p in found["Parameters"]], [self.image, self.facts["images"]["ubuntu_x86_64"]])
+        found = self.aws("ssm").get_parameters(
+            Names=[
+                name,
+                "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
+                "/aws/service/no",
+            ]
+        )
+        self.assertEqual({p["Value"] for p in found["Parameters"]}, {self.image, self.facts["images"]["ubuntu_x86_64"]})
         self.assertEqual(found["InvalidParameters"], ["/aws/service/no"])
 
     def test_fleets_are_not_supported(self):
-        self.refused("UnsupportedOperation", self.ec2.create_fleet, Type="instant", TargetCapacitySpecification={"TotalTargetCapacity": 1, "DefaultTargetCapacityType": "spot"},
-                     LaunchTemplateConfigs=[{"LaunchTemplateSpecification": {"LaunchTemplateName": "x", "Version": "1"}}])
+        self.refused(
+            "UnsupportedOperation",
+            self.ec2.create_fleet,
+            Type="instant",
+            TargetCapacitySpecification={"TotalTargetCapacity": 1, "DefaultTargetCapacityType": "spot"},
+            LaunchTemplateConfigs=[{"LaunchTemplateSpecification": {"LaunchTemplateName": "x", "Version": "1"}}],
+        )
 
     def test_error_in_the_query_protocol(self):
         import http.client
         from rules_cloud import switch
+
         connection = http.client.HTTPConnection("127.0.0.1", switch.server.port)
-        connection.request("POST", "/", "Action=RunInstances&Version=2016-11-15", {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={rules.principals.ADMIN_KEY}/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0"})
+        connection.request(
+            "POST",
+            "/",
+            "Action=RunInstances&Version=2016-11-15",
+            {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={rules.principals.ADMIN_KEY}/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0",
+            },
+        )
         answer = connection.getresponse()
         body = answer.read().decode()
-        connection.close()
         self.assertEqual(answer.status, 400)
-        self.assertRegex(body, r"(?s)<Response><Errors><Error><Code>MissingParameter</Code><Message>.*</Message></Error></Errors><RequestID>.*</RequestID></Response>")
+        connection.close()
+        self.assertRegex(
+            body,
+            r"(?s)<Response><Errors><Error><Code>MissingParameter</Code><Message>.*</Message></Error></Errors><RequestID>.*</RequestID></Response>",
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ class Tokens(RulesTest):
             self.wait_state(name, "running")
         again = self.launch(ClientToken="same", MinCount=1, MaxCount=2)
         self.assertEqual(again["ReservationId"], first["ReservationId"])
-        self.assertEqual({i["InstanceId"]: i["State"]["Name"] for i in again["Instances"]}, dict.fromkeys(ids, "running"))
+        self.assertEqual(
+            {i["InstanceId"]: i["State"]["Name"] for i in again["Instances"]}, dict.fromkeys(ids, "running")
+        )
         self.assertEqual(self.find(client_token="same"), ids)
 
     def test_token_is_case_sensitive(self):
@@ -31,14 +33,25 @@ class Tokens(RulesTest):
 
     def test_subnet_of_an_interface_makes_the_token_zonal_too(self):
         def nic(name):
-            return {"SubnetId": None, "NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": self.facts["subnets"][name]}]}
-        self.assertNotEqual(self.launch_ids(ClientToken="nic", **nic("a")), self.launch_ids(ClientToken="nic", **nic("b")))
+            return {
+                "SubnetId": None,
+                "NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": self.facts["subnets"][name]}],
+            }
+
+        self.assertNotEqual(
+            self.launch_ids(ClientToken="nic", **nic("a")), self.launch_ids(ClientToken="nic", **nic("b"))
+        )
 
     def test_other_parameters_do_not_fit(self):
         tags = [{"ResourceType": "instance", "Tags": [{"Key": "a", "Value": "1"}]}]
         self.launch(ClientToken="params")
-        for change in ({"UserData": "x"}, {"TagSpecifications": tags}, {"MaxCount": 2}, {"InstanceType": "t3.micro"},
-                       {"ImageId": "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"}):
+        for change in (
+            {"UserData": "x"},
+            {"TagSpecifications": tags},
+            {"MaxCount": 2},
+            {"InstanceType": "t3.micro"},
+            {"ImageId": "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"},
+        ):
             self.refuses_launch("IdempotentParameterMismatch", ClientToken="params", **change)
 
     def test_terminated(self):

@@ -10,7 +10,21 @@ import os
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
 
-from . import describe, endings, faults, groups, launch, ledger, prices, principals, setup, spot_requests, throttles, tokens, world  # noqa: E402
+from . import (
+    describe,
+    endings,
+    faults,
+    groups,
+    launch,
+    ledger,
+    prices,
+    principals,
+    setup,
+    spot_requests,
+    throttles,
+    tokens,
+    world,
+)  # noqa: E402
 from .door import Door  # noqa: E402
 from .principals import credentials_for  # noqa: E402
 
@@ -24,6 +38,7 @@ def install(machines, settings=None) -> Door:
     """
     global _patched
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
     with world.LOCK:
         world.begin(machines, settings)
         for part in (faults, ledger, tokens, throttles, principals, spot_requests, describe):

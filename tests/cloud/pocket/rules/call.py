@@ -48,9 +48,9 @@ class Call:
 
     def _action(self, model_name: str) -> str:
         if self.service == "s3":
-            return ""                                        # read by s3_request
+            return ""  # read by s3_request
         target, body = self.headers.get("x-amz-target"), self.body
-        if self.headers.get("content-encoding") == "gzip":       # the SDKs compress large metrics
+        if self.headers.get("content-encoding") == "gzip":  # the SDKs compress large metrics
             body = gzip.decompress(body)
         if target:
             self.json = True
@@ -59,18 +59,32 @@ class Call:
             except ValueError:
                 self.params = {}
             return target.rsplit(".", 1)[-1]
-        form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True) if "urlencoded" in self.headers["content-type"] else {}
+        form = (
+            parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+            if "urlencoded" in self.headers["content-type"]
+            else {}
+        )
         form = {**self.query, **form}
         action = (form.get("Action") or [""])[0]
-        if not action:                                           # REST services, and CBOR: /service/NAME/operation/ACTION
+        if not action:  # REST services, and CBOR: /service/NAME/operation/ACTION
             head, _, operation = self.path.partition("/operation/")
             return operation if head.startswith("/service/") and operation else self.method + " " + self.path
         model = get_service_model(model_name)
         operation = model.operation_model(action)
         parser = PROTOCOL_PARSERS["ec2" if self.service == "ec2" else "query"](operation)
         values = Values((k, v[0]) for k, v in form.items())
-        self.params = plain(parser.parse({"method": self.method, "values": values, "headers": {}, "body": b"",
-                                          "url_path": self.path, "url_params": {}}))
+        self.params = plain(
+            parser.parse(
+                {
+                    "method": self.method,
+                    "values": values,
+                    "headers": {},
+                    "body": b"",
+                    "url_path": self.path,
+                    "url_params": {},
+                }
+            )
+        )
         return action
 
     def get(self, name: str, default=None):

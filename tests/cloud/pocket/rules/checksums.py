@@ -6,17 +6,8 @@ import zlib
 
 from .refusal import Refused
 
-CRC64_POLYNOMIAL = 0x9A6C9329AC4BC9B5          # CRC-64/NVME, reflected
-
-
-def crc64_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (CRC64_POLYNOMIAL if crc & 1 else 0)
-        table.append(crc)
-    return table
+CRC64_POLYNOMIAL = 0x9A6C9329AC4BC9B5  # CRC-64/NVME, reflected
+CRC32C_POLYNOMIAL = 0x82F63B78
 
 
 def crc_table(polynomial: int) -> list[int]:
@@ -29,12 +20,13 @@ def crc_table(polynomial: int) -> list[int]:
     return table
 
 
-_CRC64, _CRC32C = crc64_table(), crc_table(0x82F63B78)
+_CRC64, _CRC32C = crc_table(CRC64_POLYNOMIAL), crc_table(CRC32C_POLYNOMIAL)
 
 
 def crc64nvme(data: bytes) -> bytes:
     try:
         from awscrt.checksums import crc64nvme as fast
+
         return fast(data).to_bytes(8, "big")
     except ImportError:
         pass
@@ -62,7 +54,9 @@ ALGORITHMS = {
 
 def unchunked(call) -> tuple[bytes, dict]:
     """The bytes behind aws-chunked encoding, and its trailing headers."""
-    if not call.headers.get("x-amz-content-sha256", "").startswith("STREAMING-") and "aws-chunked" not in call.headers.get("content-encoding", ""):
+    if not call.headers.get("x-amz-content-sha256", "").startswith(
+        "STREAMING-"
+    ) and "aws-chunked" not in call.headers.get("content-encoding", ""):
         return call.body, {}
     body, out, at = call.body, [], 0
     while True:
@@ -71,9 +65,9 @@ def unchunked(call) -> tuple[bytes, dict]:
             raise Refused("IncompleteBody", "The request body terminated unexpectedly", 400)
         size = int(body[at:end].split(b";")[0], 16)
         if size == 0:
-            trailer = body[end + 2:]
+            trailer = body[end + 2 :]
             break
-        out.append(body[end + 2:end + 2 + size])
+        out.append(body[end + 2 : end + 2 + size])
         if len(out[-1]) != size:
             raise Refused("IncompleteBody", "The request body terminated unexpectedly", 400)
         at = end + 2 + size + 2
@@ -85,7 +79,9 @@ def unchunked(call) -> tuple[bytes, dict]:
     data = b"".join(out)
     declared = call.headers.get("x-amz-decoded-content-length")
     if declared is not None and int(declared) != len(data):
-        raise Refused("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header", 400)
+        raise Refused(
+            "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header", 400
+        )
     return data, trailers
 
 
@@ -94,19 +90,29 @@ def verify(call) -> tuple[str, str] | None:
     data, trailers = unchunked(call)
     signed = call.headers.get("x-amz-content-sha256", "")
     if len(signed) == 64 and signed != hashlib.sha256(call.body).hexdigest():
-        raise Refused("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.", 400)
+        raise Refused(
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            400,
+        )
     md5 = call.headers.get("content-md5")
     if md5 and md5 != base64.b64encode(hashlib.md5(data).digest()).decode():
         raise Refused("BadDigest", "The Content-MD5 you specified did not match what we received.", 400)
     given = None
     promised = call.headers.get("x-amz-trailer", "").lower()
     if promised.startswith("x-amz-checksum-") and promised not in trailers:
-        raise Refused("MalformedTrailerError", "The request contained trailing data that was not well-formed or did not conform to our published schema.", 400)
+        raise Refused(
+            "MalformedTrailerError",
+            "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+            400,
+        )
     for name, value in {**call.headers, **trailers}.items():
         algorithm = name.removeprefix("x-amz-checksum-")
         if not name.startswith("x-amz-checksum-") or algorithm not in ALGORITHMS:
             continue
         given = (algorithm, value)
         if base64.b64encode(ALGORITHMS[algorithm](data)).decode() != value:
-            raise Refused("BadDigest", f"The {algorithm.upper()} you specified did not match the calculated checksum.", 400)
+            raise Refused(
+                "BadDigest", f"The {algorithm.upper()} you specified did not match the calculated checksum.", 400
+            )
     return given

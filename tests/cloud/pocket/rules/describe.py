@@ -37,7 +37,11 @@ def check_ids(call) -> None:
             raise Refused("InvalidInstanceID.Malformed", f'Invalid id: "{name}"')
     missing = [n for n in ids if (i := world.instance(n)) is None or not endings.shown(i)]
     if missing:
-        text = f"The instance ID '{missing[0]}' does not exist" if len(missing) == 1 else f"The instance IDs '{', '.join(missing)}' do not exist"
+        text = (
+            f"The instance ID '{missing[0]}' does not exist"
+            if len(missing) == 1
+            else f"The instance IDs '{', '.join(missing)}' do not exist"
+        )
         raise Refused("InvalidInstanceID.NotFound", text)
     for resource in call.get("Resources") or []:
         if resource.startswith("vol-") and resource not in world.ec2().volumes:
@@ -51,14 +55,23 @@ def check_ids(call) -> None:
 
 def describe_instances(self) -> ActionResult:
     from .door import current
+
     call = current()
     self.error_on_dryrun()
     ids, most = call.get("InstanceIds") or [], call.get("MaxResults")
     if ids and most is not None:
-        raise Refused("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults")
+        raise Refused(
+            "InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults"
+        )
     if most is not None and not 5 <= int(most) <= 1000:
-        raise Refused("InvalidParameterValue", f"Value ( {most} ) for parameter maxResults is invalid. Expecting a value greater than 5." if int(most) < 5 else
-                      f"Value ( {most} ) for parameter maxResults is invalid. Expecting a value smaller than 1000.")
+        raise Refused(
+            "InvalidParameterValue",
+            (
+                f"Value ( {most} ) for parameter maxResults is invalid. Expecting a value greater than 5."
+                if int(most) < 5
+                else f"Value ( {most} ) for parameter maxResults is invalid. Expecting a value smaller than 1000."
+            ),
+        )
     token = call.get("NextToken")
     if token:
         if token not in _pages:
@@ -66,8 +79,12 @@ def describe_instances(self) -> ActionResult:
         waiting = _pages.pop(token)
     else:
         wanted = filters.asked(call)
-        waiting = [i for i in world.instances() if endings.shown(i) and (not ids or i.id in ids) and filters.instance_passes(i, wanted)]
-        world.chance.shuffle(waiting)                                          # the order is not stable
+        waiting = [
+            i
+            for i in world.instances()
+            if endings.shown(i) and (not ids or i.id in ids) and filters.instance_passes(i, wanted)
+        ]
+        world.chance.shuffle(waiting)  # the order is not stable
     size = int(most) if most is not None else (len(waiting) if ids else 1000)
     if waiting and most is not None and not token and faults.take("empty_pages"):
         size = 0
@@ -94,23 +111,34 @@ def reservations(instances: list) -> list:
 def terminate_instances(self) -> ActionResult:
     """All or none: one bad or protected id and nothing is terminated (botocore, TerminateInstances)."""
     from .door import current
+
     call = current()
     ids = call.get("InstanceIds") or []
     if not ids:
         raise Refused("MissingParameter", "The request must contain the parameter InstanceId")
     if len(ids) > MOST_TERMINATED:
-        raise Refused("ResourceCountExceeded", f"Details in the request exceed the maximum of {MOST_TERMINATED} instances")
+        raise Refused(
+            "ResourceCountExceeded", f"Details in the request exceed the maximum of {MOST_TERMINATED} instances"
+        )
     self.error_on_dryrun()
     chosen = [world.instance(i) for i in dict.fromkeys(ids)]
     for instance in chosen:
         if instance.disable_api_termination and str(instance.disable_api_termination).lower() == "true":
-            raise Refused("OperationNotPermitted", f"The instance '{instance.id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.")
+            raise Refused(
+                "OperationNotPermitted",
+                f"The instance '{instance.id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.",
+            )
     done = []
     for instance in chosen:
         previous = instance.terminate()
         now = instance._state
-        done.append({"InstanceId": instance.id, "PreviousState": {"Code": previous.code, "Name": previous.name},
-                     "CurrentState": {"Code": now.code, "Name": now.name}})
+        done.append(
+            {
+                "InstanceId": instance.id,
+                "PreviousState": {"Code": previous.code, "Name": previous.name},
+                "CurrentState": {"Code": now.code, "Name": now.name},
+            }
+        )
     call.resources = [i.id for i in chosen]
     return ActionResult({"TerminatingInstances": done})
 
@@ -118,6 +146,7 @@ def terminate_instances(self) -> ActionResult:
 def get_console_output(self) -> ActionResult:
     """The last 64 KB of what the machine wrote."""
     from .door import current
+
     self.error_on_dryrun()
     instance = world.instance(current().get("InstanceId"))
     text = world.machines.console(instance) or b""

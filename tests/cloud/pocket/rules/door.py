@@ -1,9 +1,11 @@
 """The door to moto: every request is read, written down, judged, carried out, and perhaps answered otherwise than it deserves."""
 
+import re
 import socket
 import threading
 import time
 import traceback
+from xml.sax.saxutils import escape
 
 from . import describe, endings, faults, groups, ledger, permissions, principals, s3_request, s3_rules, throttles, world
 from .call import Call
@@ -27,10 +29,14 @@ class Door:
     def __call__(self, environ, start_response):
         if environ.get("PATH_INFO", "").startswith("/moto-api"):
             return self.inner(environ, start_response)
-        call, entry = None, None
         try:
-            call = Call(environ)
-            _current.call = call
+            call, entry = Call(environ), None
+        except Exception as error:  # an action or a form that the service does not have
+            body = f"<Response><Errors><Error><Code>InvalidAction</Code><Message>{escape(str(error))}</Message></Error></Errors></Response>".encode()
+            start_response("400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+            return [body]
+        _current.call = call
+        try:
             if call.service == "s3":
                 s3_request.read(call)
             entry = ledger.open_entry(call)
@@ -38,18 +44,24 @@ class Door:
         except Dropped:
             drop(environ)
         except Refused as refused:
-            if call is None:
-                raise
             status, headers, body = self.refuse(call, entry, refused)
         except NotImplementedError as error:
-            status, headers, body = self.refuse(call, entry, Refused("InvalidAction", f"The pocket cloud has no {call.service}:{call.action}: {error}", 501))
+            status, headers, body = self.refuse(
+                call,
+                entry,
+                Refused("InvalidAction", f"The pocket cloud has no {call.service}:{call.action}: {error}", 501),
+            )
         except Exception as error:
             traceback.print_exc()
-            status, headers, body = self.refuse(call, entry, Refused("InternalError", f"{type(error).__name__}: {error}", 500))
+            status, headers, body = self.refuse(
+                call, entry, Refused("InternalError", f"{type(error).__name__}: {error}", 500)
+            )
         slow = faults.for_call("slow", call)
         if slow:
             time.sleep(float(slow["seconds"]))
-        lost = faults.for_call("lost_answer", call) or (call.service == "s3" and faults.for_call("s3_lost_answer", call))
+        lost = faults.for_call("lost_answer", call) or (
+            call.service == "s3" and faults.for_call("s3_lost_answer", call)
+        )
         if lost:
             entry["lost"] = True
             drop(environ)
@@ -69,7 +81,11 @@ class Door:
         throttles.check(call)
         error = faults.for_call("error", call)
         if error and not error.get("after_effect"):
-            raise Refused(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("status", 500)))
+            raise Refused(
+                error.get("code", "InternalError"),
+                error.get("message", "An internal error has occurred"),
+                int(error.get("status", 500)),
+            )
         if call.service == "s3":
             result = s3_rules.carry_out(call, self.through)
         else:
@@ -80,7 +96,11 @@ class Door:
         if status >= 400:
             entry.update(error=code_in(body), message=None)
         if error and status < 400:
-            raise Refused(error.get("code", "InternalError"), error.get("message", "An internal error has occurred"), int(error.get("status", 500)))
+            raise Refused(
+                error.get("code", "InternalError"),
+                error.get("message", "An internal error has occurred"),
+                int(error.get("status", 500)),
+            )
         return result
 
     def carried_out(self, call):
@@ -104,6 +124,7 @@ class Door:
         def start(status, headers, exc_info=None):
             kept.update(status=int(status.split()[0]), headers=headers)
             return lambda data: None
+
         chunks = self.inner(call.environ, start)
         try:
             body = b"".join(chunks)
@@ -121,7 +142,6 @@ def sent_headers(headers: list, call, body: bytes) -> list:
 
 
 def code_in(body: bytes) -> str | None:
-    import re
     found = re.search(rb"<Code>([^<]+)</Code>|\"__type\": ?\"(?:[^\"#]*#)?([^\"]+)\"", body)
     return (found[1] or found[2]).decode() if found else None
 

@@ -32,11 +32,18 @@ def begin(instances: list) -> None:
     for instance in instances:
         set_state(instance, "pending")
         instance.visible_at = world.now() + float(world.settings["blindness"])
-        death = faults.take("launch_dies", zone=instance.availability_zone, type=instance.instance_type, subnet=instance.subnet_id)
+        death = faults.take(
+            "launch_dies", zone=instance.availability_zone, type=instance.instance_type, subnet=instance.subnet_id
+        )
         if death is not None:
             reason = death.get("reason", "Server.InternalError")
             world.after(float(death.get("seconds", 0.5)), die_in_pending, instance, reason, death.get("message"))
-        elif faults.take("stuck_pending", zone=instance.availability_zone, type=instance.instance_type, subnet=instance.subnet_id) is None:
+        elif (
+            faults.take(
+                "stuck_pending", zone=instance.availability_zone, type=instance.instance_type, subnet=instance.subnet_id
+            )
+            is None
+        ):
             instance.has_machine = True
             world.machines.launched(instance)
 
@@ -95,7 +102,12 @@ def finish(instance, how: str) -> None:
     instance._reason = f"{initiator} ({utcnow().strftime('%Y-%m-%d %H:%M:%S UTC')})"
     set_state(instance, "terminated")
     instance.terminated_at = world.now()
-    instance.last_subnet_id, instance._subnet_id, instance.nics, instance.security_groups = instance.subnet_id, None, {}, []
+    instance.last_subnet_id, instance._subnet_id, instance.nics, instance.security_groups = (
+        instance.subnet_id,
+        None,
+        {},
+        [],
+    )
     give_back(instance)
     if reason.code == "Server.SpotInstanceTermination":
         spot_requests.status(instance, "instance-terminated-no-capacity", "closed")
@@ -143,9 +155,14 @@ def stop_machine(instance) -> None:
 def stop(self) -> InstanceState:
     previous = InstanceState(self._state.name, self._state.code)
     if self._state.name in {"terminated", "shutting-down"}:
-        raise Refused("IncorrectInstanceState", f"This instance '{self.id}' is not in a state from which it can be stopped.")
+        raise Refused(
+            "IncorrectInstanceState", f"This instance '{self.id}' is not in a state from which it can be stopped."
+        )
     if self.lifecycle == "spot" and (spot_requests.of(self) or {}).get("Type") == "one-time":
-        raise Refused("UnsupportedOperation", f"You can't stop the Spot Instance '{self.id}' because it is associated with a one-time Spot Instance request.")
+        raise Refused(
+            "UnsupportedOperation",
+            f"You can't stop the Spot Instance '{self.id}' because it is associated with a one-time Spot Instance request.",
+        )
     if self._state.name in {"pending", "running"}:
         set_state(self, "stopping")
         ledger.pausing(self)
@@ -159,7 +176,9 @@ def start(self) -> InstanceState:
     if self._state.name in {"running", "pending"}:
         return previous
     if self._state.name != "stopped":
-        raise Refused("IncorrectInstanceState", f"The instance '{self.id}' is not in a state from which it can be started.")
+        raise Refused(
+            "IncorrectInstanceState", f"The instance '{self.id}' is not in a state from which it can be started."
+        )
     set_state(self, "pending")
     self.state_reason, self._reason = StateReason(), ""
     world.machines.start(self)
@@ -215,12 +234,21 @@ def shown(instance) -> bool:
 
 def no_address(getter):
     """Network data of a terminated instance is gone."""
+
     def get(self):
         return getter(self) if getattr(self, "nics", None) else None
+
     return property(get)
 
 
 def install() -> None:
     Instance.terminate, Instance.stop, Instance.start, Instance.reboot = terminate, stop, start, reboot
-    for name in ("private_ip", "private_ip_address", "private_dns_name", "public_ip", "public_ip_address", "public_dns_name"):
+    for name in (
+        "private_ip",
+        "private_ip_address",
+        "private_dns_name",
+        "public_ip",
+        "public_ip_address",
+        "public_dns_name",
+    ):
         setattr(Instance, name, no_address(Instance.__dict__[name].fget))

@@ -5,14 +5,42 @@ import fnmatch
 from . import world
 
 KINDS = {
-    "capacity", "addresses", "quota", "throttle", "slow", "lost_answer", "blindness", "s3_conflict", "s3_lost_answer", "s3_deny",
-    "s3_slow_down", "s3_error_in_200", "token_forget", "launch_dies", "spot_reclaim", "credentials_expire", "error", "terminate_slow",
-    "iam_delay", "spot_role", "tags_fade", "terminated_visible", "empty_pages", "stuck_pending", "clear",
+    "capacity",
+    "addresses",
+    "quota",
+    "throttle",
+    "slow",
+    "lost_answer",
+    "blindness",
+    "s3_conflict",
+    "s3_lost_answer",
+    "s3_deny",
+    "s3_slow_down",
+    "s3_error_in_200",
+    "token_forget",
+    "launch_dies",
+    "spot_reclaim",
+    "credentials_expire",
+    "error",
+    "terminate_slow",
+    "iam_delay",
+    "spot_role",
+    "tags_fade",
+    "terminated_visible",
+    "empty_pages",
+    "stuck_pending",
+    "clear",
 }
 """Every kind of fault that `apply` takes."""
 
-SETTING_KINDS = {"blindness": "seconds", "terminate_slow": "seconds", "iam_delay": "seconds", "tags_fade": "seconds",
-                 "terminated_visible": "seconds", "spot_role": "exists"}
+SETTING_KINDS = {
+    "blindness": "seconds",
+    "terminate_slow": "seconds",
+    "iam_delay": "seconds",
+    "tags_fade": "seconds",
+    "terminated_visible": "seconds",
+    "spot_role": "exists",
+}
 
 _active: list[dict] = []
 
@@ -28,6 +56,7 @@ def clear() -> None:
 def apply(fault: dict) -> dict:
     """Makes a fault real, or ends all with {"clear": true}. The form is {KIND: {…fields…}} or {"fault": KIND, …fields…}."""
     from . import endings, principals, setup, tokens
+
     kind, fields = split(fault)
     if kind not in KINDS:
         raise UnknownFault(f"unknown fault {kind!r}; known: {', '.join(sorted(KINDS))}")
@@ -37,7 +66,7 @@ def apply(fault: dict) -> dict:
             _active[:] = [f for f in _active if chosen and f["kind"] != chosen]
             for name in SETTING_KINDS:
                 if not chosen or chosen == name:
-                    world.settings[name] = world.DEFAULTS[name]
+                    world.settings[name] = world.initial[name]
             principals.restore()
             setup.spot_role(world.settings["spot_role"])
         elif kind in SETTING_KINDS:
@@ -106,7 +135,12 @@ def for_call(kind: str, call) -> dict | None:
             names = [call.action, f"{call.service}:{call.action}"]
             if "actions" in fault and not any(fits(fault["actions"], n) for n in names):
                 continue
-            place = {"principal": getattr(call.principal, "name", None), "run": call.run, "epoch": call.epoch, "key": getattr(call, "object_key", None)}
+            place = {
+                "principal": getattr(call.principal, "name", None),
+                "run": call.run,
+                "epoch": call.epoch,
+                "key": getattr(call, "object_key", None),
+            }
             if any(name in fault and not fits(fault[name], value) for name, value in place.items()):
                 continue
             if fault.get("after", 0) > 0:

@@ -33,7 +33,10 @@ def asked(call) -> dict[str, list]:
     for entry in call.get("Filters") or []:
         values = entry.get("Values") or []
         if len(values) > MOST_VALUES:
-            raise Refused("FilterLimitExceeded", f"The maximum number of filter values specified on a single call is {MOST_VALUES}")
+            raise Refused(
+                "FilterLimitExceeded",
+                f"The maximum number of filter values specified on a single call is {MOST_VALUES}",
+            )
         found[entry.get("Name", "")] = values
     return found
 

@@ -20,15 +20,21 @@ def hidden(group) -> bool:
 
 def check(call) -> None:
     """For the calls that change one group."""
-    if not call.action.endswith(("SecurityGroupIngress", "SecurityGroupEgress", "DeleteSecurityGroup")) or not call.get("GroupId"):
+    if not call.action.endswith(("SecurityGroupIngress", "SecurityGroupEgress", "DeleteSecurityGroup")) or not call.get(
+        "GroupId"
+    ):
         return
     name = call.get("GroupId")
     group = world.ec2().get_security_group_from_id(name)
     if group is None or hidden(group):
         raise Refused("InvalidGroup.NotFound", f"The security group '{name}' does not exist")
     if call.action == "DeleteSecurityGroup":
-        users = [e.id for e in list(world.ec2().enis.values()) if name in {g.id for g in e._group_set} or
-                 (e.instance is not None and name in {g.id for g in e.instance.security_groups})]
+        users = [
+            e.id
+            for e in list(world.ec2().enis.values())
+            if name in {g.id for g in e._group_set}
+            or (e.instance is not None and name in {g.id for g in e.instance.security_groups})
+        ]
         if users:
             raise Refused("DependencyViolation", f"resource {name} has a dependent object")
 

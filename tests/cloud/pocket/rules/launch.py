@@ -15,25 +15,36 @@ _originals: dict = {}
 def capacity_refusal(request) -> Refused:
     """A server error, with status 500 (EC2 "Error codes")."""
     market = "Spot capacity" if request.market == "spot" else f"{request.type} capacity"
-    return Refused("InsufficientInstanceCapacity", f"We currently do not have sufficient {market} in the Availability Zone you requested ({request.zone}). Our system "
-                                                   "will be working on provisioning additional capacity.", 500)
+    return Refused(
+        "InsufficientInstanceCapacity",
+        f"We currently do not have sufficient {market} in the Availability Zone you requested ({request.zone}). Our system "
+        "will be working on provisioning additional capacity.",
+        500,
+    )
 
 
 def quota_refusal(request) -> Refused:
     if request.market == "spot":
         return Refused("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
-    return Refused("VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit allows for the instance bucket that the specified "
-                                        "instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.")
+    return Refused(
+        "VcpuLimitExceeded",
+        "You have requested more vCPU capacity than your current vCPU limit allows for the instance bucket that the specified "
+        "instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
+    )
 
 
 def used_vcpus(market: str) -> int:
-    return sum(vcpus(i.instance_type) for i in world.instances()
-               if i._state.name in {"pending", "running", "shutting-down", "stopping"} and (i.lifecycle or "on-demand") == market)
+    return sum(
+        vcpus(i.instance_type)
+        for i in world.instances()
+        if i._state.name in {"pending", "running", "shutting-down", "stopping"}
+        and (i.lifecycle or "on-demand") == market
+    )
 
 
 def quota(market: str) -> int:
     fault = faults.find("quota", market=market)
-    return int(fault["vcpus"]) if fault else 10 ** 9
+    return int(fault["vcpus"]) if fault else 10**9
 
 
 def free_addresses(subnet) -> int:
@@ -49,8 +60,15 @@ def granted(request) -> int:
     capacity = faults.find("capacity", zone=request.zone, type=request.type, market=request.market)
     if capacity is not None:
         limits.append((int(capacity.get("left", 0)), capacity_refusal(request)))
-    limits.append((free_addresses(request.subnet_object), Refused(
-        "InsufficientFreeAddressesInSubnet", f"The specified subnet '{request.subnet}' does not have enough free addresses to satisfy the request.")))
+    limits.append(
+        (
+            free_addresses(request.subnet_object),
+            Refused(
+                "InsufficientFreeAddressesInSubnet",
+                f"The specified subnet '{request.subnet}' does not have enough free addresses to satisfy the request.",
+            ),
+        )
+    )
     for limit, refusal in limits:
         if limit < request.minimum:
             raise refusal
@@ -62,6 +80,7 @@ def granted(request) -> int:
 
 def run_instances(self) -> ActionResult:
     from .door import current
+
     call = current()
     request = LaunchRequest(call)
     self.error_on_dryrun()
@@ -94,7 +113,10 @@ def run_instances(self) -> ActionResult:
 
 def merged_mappings(request) -> list[dict]:
     """The AMI's volumes with what the request changes of them, then the request's own; those default to being kept."""
-    merged = {m["DeviceName"]: {"DeviceName": m["DeviceName"], "Ebs": dict(m["Ebs"])} for m in request.image.block_device_mappings}
+    merged = {
+        m["DeviceName"]: {"DeviceName": m["DeviceName"], "Ebs": dict(m["Ebs"])}
+        for m in request.image.block_device_mappings
+    }
     for mapping in request.call.get("BlockDeviceMappings") or []:
         device = mapping["DeviceName"]
         if "NoDevice" in mapping:
@@ -118,8 +140,11 @@ def complete(instance, request, reservation) -> None:
         instance.placement.group_name = call.get("Placement.GroupName")
     associations = world.ec2().iam_instance_profile_associations
     if request.profile is not None and instance.id not in associations:
-        world.ec2().associate_iam_instance_profile(instance_id=instance.id, iam_instance_profile_arn=request.profile.arn)
+        world.ec2().associate_iam_instance_profile(
+            instance_id=instance.id, iam_instance_profile_arn=request.profile.arn
+        )
     from .ec2_permissions import specified_tags
+
     tags = specified_tags(call).get("network-interface", {})
     for index, nic in instance.nics.items():
         asked = next((n for n in request.interfaces if n.get("DeviceIndex") == index), {})
@@ -133,5 +158,3 @@ def install() -> None:
     InstanceResponse.run_instances = run_instances
     Subnet.available_ip_address_count = property(free_addresses)
     EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER.pop("RunInstances.Reservation.Instances.Instance.State", None)
-
-

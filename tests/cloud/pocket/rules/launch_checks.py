@@ -18,15 +18,32 @@ USER_DATA_LIMIT = 16384
 
 def check(request) -> None:
     """Raises the first error of the request."""
-    for step in (counts, image_and_type, placement, groups, user_data, profile_and_key, shutdown, volumes, metadata, tag_specifications, spot):
+    for step in (
+        counts,
+        image_and_type,
+        placement,
+        groups,
+        user_data,
+        profile_and_key,
+        shutdown,
+        volumes,
+        metadata,
+        tag_specifications,
+        spot,
+    ):
         step(request)
 
 
 def counts(request) -> None:
     if request.minimum < 1 or request.maximum < 1:
-        raise Refused("InvalidParameterValue", "Value () for parameter minCount/maxCount is invalid. Must be a positive integer.")
+        raise Refused(
+            "InvalidParameterValue", "Value () for parameter minCount/maxCount is invalid. Must be a positive integer."
+        )
     if request.minimum > request.maximum:
-        raise Refused("InvalidParameterValue", f"Value ({request.minimum}) for parameter minCount is invalid. minCount must not be larger than maxCount.")
+        raise Refused(
+            "InvalidParameterValue",
+            f"Value ({request.minimum}) for parameter minCount is invalid. minCount must not be larger than maxCount.",
+        )
 
 
 def image_and_type(request) -> None:
@@ -42,37 +59,62 @@ def image_and_type(request) -> None:
     if kind is None:
         raise Refused("InvalidParameterValue", f"Invalid value '{request.type}' for InstanceType.")
     if request.image.architecture not in kind["ProcessorInfo"]["SupportedArchitectures"]:
-        raise Refused("InvalidParameterValue", f"The architecture '{','.join(kind['ProcessorInfo']['SupportedArchitectures'])}' of the specified instance type does "
-                                               f"not match the architecture '{request.image.architecture}' of the specified AMI. Specify an instance type and an AMI "
-                                               "that have matching architectures, and try again.")
+        raise Refused(
+            "InvalidParameterValue",
+            f"The architecture '{','.join(kind['ProcessorInfo']['SupportedArchitectures'])}' of the specified instance type does "
+            f"not match the architecture '{request.image.architecture}' of the specified AMI. Specify an instance type and an AMI "
+            "that have matching architectures, and try again.",
+        )
 
 
 def placement(request) -> None:
     call = request.call
     if request.interfaces:
-        for name, text in (("SubnetId", "subnet ID"), ("SecurityGroupIds", "security groups"), ("SecurityGroups", "security groups"),
-                           ("PrivateIpAddress", "private IP address")):
+        for name, text in (
+            ("SubnetId", "subnet ID"),
+            ("SecurityGroupIds", "security groups"),
+            ("SecurityGroups", "security groups"),
+            ("PrivateIpAddress", "private IP address"),
+        ):
             if call.get(name):
-                raise Refused("InvalidParameterCombination", f"Network interfaces and an instance-level {text} may not be specified on the same request")
+                raise Refused(
+                    "InvalidParameterCombination",
+                    f"Network interfaces and an instance-level {text} may not be specified on the same request",
+                )
         for interface in request.interfaces:
             if interface.get("DeviceIndex") is None:
                 raise Refused("InvalidParameterValue", "Network interface device index is required.")
-            if interface.get("AssociatePublicIpAddress") is not None and (interface["DeviceIndex"] != 0 or len(request.interfaces) > 1 or interface.get("NetworkInterfaceId")):
-                raise Refused("InvalidParameterCombination", "The associatePublicIpAddress parameter can only be specified for a single new network interface with the device index 0.")
+            if interface.get("AssociatePublicIpAddress") is not None and (
+                interface["DeviceIndex"] != 0 or len(request.interfaces) > 1 or interface.get("NetworkInterfaceId")
+            ):
+                raise Refused(
+                    "InvalidParameterCombination",
+                    "The associatePublicIpAddress parameter can only be specified for a single new network interface with the device index 0.",
+                )
     if not request.subnet:
-        raise Refused("VPCIdNotSpecified" if not call.get("Placement.AvailabilityZone") else "MissingInput",
-                      "No default VPC for this user. Specify a subnet.")
+        raise Refused(
+            "VPCIdNotSpecified" if not call.get("Placement.AvailabilityZone") else "MissingInput",
+            "No default VPC for this user. Specify a subnet.",
+        )
     if not re.fullmatch(r"subnet-[0-9a-f]{8}([0-9a-f]{9})?", request.subnet):
         raise Refused("InvalidSubnetID.Malformed", f"The subnet ID '{request.subnet}' is malformed")
     if request.subnet_object is None:
         raise Refused("InvalidSubnetID.NotFound", f"The subnet ID '{request.subnet}' does not exist")
     zone = call.get("Placement.AvailabilityZone")
     if zone and zone != request.zone:
-        raise Refused("InvalidParameterCombination", f"The parameter availabilityZone ({zone}) does not match the subnet's ({request.zone}).")
-    offered = any(o["InstanceType"] == request.type and o["Location"] == request.zone
-                  for o in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(world.settings["region"], []))
+        raise Refused(
+            "InvalidParameterCombination",
+            f"The parameter availabilityZone ({zone}) does not match the subnet's ({request.zone}).",
+        )
+    offered = any(
+        o["InstanceType"] == request.type and o["Location"] == request.zone
+        for o in INSTANCE_TYPE_OFFERINGS["availability-zone"].get(world.settings["region"], [])
+    )
     if not offered:
-        raise Refused("Unsupported", f"Your requested instance type ({request.type}) is not supported in your requested Availability Zone ({request.zone}).")
+        raise Refused(
+            "Unsupported",
+            f"Your requested instance type ({request.type}) is not supported in your requested Availability Zone ({request.zone}).",
+        )
 
 
 def groups(request) -> None:
@@ -81,7 +123,9 @@ def groups(request) -> None:
         if group is None or hidden(group):
             raise Refused("InvalidGroup.NotFound", f"The security group '{wanted}' does not exist")
         if group.vpc_id != request.vpc:
-            raise Refused("InvalidParameter", f"Security group {wanted} and subnet {request.subnet} belong to different networks.")
+            raise Refused(
+                "InvalidParameter", f"Security group {wanted} and subnet {request.subnet} belong to different networks."
+            )
 
 
 def user_data(request) -> None:
@@ -100,9 +144,16 @@ def profile_and_key(request) -> None:
     if request.profile_wanted:
         name = request.profile_wanted.get("Name") or request.profile_wanted.get("Arn")
         which = "name" if request.profile_wanted.get("Name") else "arn"
-        young = request.profile is not None and request.profile.create_date.timestamp() + world.settings["iam_delay"] > world.now() and world.settings["iam_delay"] > 0
+        young = (
+            request.profile is not None
+            and request.profile.create_date.timestamp() + world.settings["iam_delay"] > world.now()
+            and world.settings["iam_delay"] > 0
+        )
         if request.profile is None or young:
-            raise Refused("InvalidParameterValue", f"Value ({name}) for parameter iamInstanceProfile.{which} is invalid. Invalid IAM Instance Profile {which}")
+            raise Refused(
+                "InvalidParameterValue",
+                f"Value ({name}) for parameter iamInstanceProfile.{which} is invalid. Invalid IAM Instance Profile {which}",
+            )
     key = request.call.get("KeyName")
     if key and key not in world.ec2().key_pairs:
         raise Refused("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
@@ -111,7 +162,9 @@ def profile_and_key(request) -> None:
 def shutdown(request) -> None:
     behaviour = request.call.get("InstanceInitiatedShutdownBehavior")
     if behaviour not in (None, "stop", "terminate"):
-        raise Refused("InvalidParameterValue", f"Value ({behaviour}) for parameter instanceInitiatedShutdownBehavior is invalid.")
+        raise Refused(
+            "InvalidParameterValue", f"Value ({behaviour}) for parameter instanceInitiatedShutdownBehavior is invalid."
+        )
 
 
 def volumes(request) -> None:
@@ -122,12 +175,23 @@ def volumes(request) -> None:
         if not device:
             raise Refused("MissingParameter", "The request must contain the parameter DeviceName")
         if device in seen:
-            raise Refused("InvalidBlockDeviceMapping", f"The device '{device}' is used in more than one block-device mapping")
+            raise Refused(
+                "InvalidBlockDeviceMapping", f"The device '{device}' is used in more than one block-device mapping"
+            )
         seen.add(device)
         size, least = ebs.get("VolumeSize"), known.get(device, {}).get("VolumeSize", 1)
         if size is not None and int(size) < int(least):
-            raise Refused("InvalidBlockDeviceMapping", f"Volume of size {size}GB is smaller than snapshot '{known.get(device, {}).get('SnapshotId', '')}', expect size>= {least}GB")
-        if device not in known and "NoDevice" not in mapping and not mapping.get("VirtualName") and size is None and not ebs.get("SnapshotId"):
+            raise Refused(
+                "InvalidBlockDeviceMapping",
+                f"Volume of size {size}GB is smaller than snapshot '{known.get(device, {}).get('SnapshotId', '')}', expect size>= {least}GB",
+            )
+        if (
+            device not in known
+            and "NoDevice" not in mapping
+            and not mapping.get("VirtualName")
+            and size is None
+            and not ebs.get("SnapshotId")
+        ):
             raise Refused("MissingParameter", "The request must contain the parameter size or snapshotId")
         kind = ebs.get("VolumeType")
         if kind not in (None, "standard", "io1", "io2", "gp2", "gp3", "sc1", "st1"):
@@ -140,21 +204,32 @@ def metadata(request) -> None:
         raise Refused("InvalidParameterValue", f"Value ({options['HttpTokens']}) for parameter HttpTokens is invalid.")
     hops = options.get("HttpPutResponseHopLimit")
     if hops is not None and not 1 <= int(hops) <= 64:
-        raise Refused("InvalidParameterValue", f"Value ({hops}) for parameter HttpPutResponseHopLimit is invalid. Must be between 1 and 64.")
+        raise Refused(
+            "InvalidParameterValue",
+            f"Value ({hops}) for parameter HttpPutResponseHopLimit is invalid. Must be between 1 and 64.",
+        )
 
 
 def tag_specifications(request) -> None:
     for kind, tags in specified_tags(request.call).items():
         if kind not in TAGGABLE:
-            raise Refused("InvalidParameterValue", f"'{kind}' is not a valid taggable resource type for this operation.")
+            raise Refused(
+                "InvalidParameterValue", f"'{kind}' is not a valid taggable resource type for this operation."
+            )
         if kind == "spot-instances-request" and request.market != "spot":
-            raise Refused("InvalidParameterValue", "'spot-instances-request' is not a valid taggable resource type for this operation.")
+            raise Refused(
+                "InvalidParameterValue",
+                "'spot-instances-request' is not a valid taggable resource type for this operation.",
+            )
         tag_rules(tags)
         if kind == "instance" and request.call.get("MetadataOptions.InstanceMetadataTags") == "enabled":
             for key in tags:
                 if not METADATA_KEY.fullmatch(key):
-                    raise Refused("InvalidParameterValue", f"'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), "
-                                                           "and must not be a reserved name ('.', '..', '_index') if instance metadata tags are enabled")
+                    raise Refused(
+                        "InvalidParameterValue",
+                        f"'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), "
+                        "and must not be a reserved name ('.', '..', '_index') if instance metadata tags are enabled",
+                    )
 
 
 def tag_rules(tags: dict) -> None:
@@ -165,9 +240,13 @@ def tag_rules(tags: dict) -> None:
         if not key:
             raise Refused("InvalidParameterValue", "Tag key cannot be null or empty.")
         if key.lower().startswith("aws:"):
-            raise Refused("InvalidTagKey.Malformed", f"Tag keys starting with 'aws:' are reserved for internal use: {key}")
+            raise Refused(
+                "InvalidTagKey.Malformed", f"Tag keys starting with 'aws:' are reserved for internal use: {key}"
+            )
         if len(key) > 127:
-            raise Refused("InvalidTagKey.Malformed", f"Tag key exceeds the maximum length of 127 characters: {key[:40]}…")
+            raise Refused(
+                "InvalidTagKey.Malformed", f"Tag key exceeds the maximum length of 127 characters: {key[:40]}…"
+            )
         if value is not None and len(value) > 256:
             raise Refused("InvalidParameterValue", "Tag value exceeds the maximum length of 256 characters")
 
@@ -180,12 +259,27 @@ def spot(request) -> None:
     if request.market != "spot":
         return
     if not world.settings["spot_role"]:
-        raise Refused("AuthFailure.ServiceLinkedRoleCreationNotPermitted", "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.", 403)
-    kind, behaviour = options.get("SpotInstanceType", "one-time"), options.get("InstanceInterruptionBehavior", "terminate")
+        raise Refused(
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
+            403,
+        )
+    kind, behaviour = options.get("SpotInstanceType", "one-time"), options.get(
+        "InstanceInterruptionBehavior", "terminate"
+    )
     if kind == "one-time" and behaviour != "terminate":
-        raise Refused("InvalidParameterCombination", f"The interruption behavior '{behaviour}' is not supported for one-time Spot requests.")
+        raise Refused(
+            "InvalidParameterCombination",
+            f"The interruption behavior '{behaviour}' is not supported for one-time Spot requests.",
+        )
     if kind == "persistent" and behaviour == "terminate":
-        raise Refused("InvalidParameterCombination", "Persistent Spot requests are only supported with the interruption behavior stop or hibernate.")
+        raise Refused(
+            "InvalidParameterCombination",
+            "Persistent Spot requests are only supported with the interruption behavior stop or hibernate.",
+        )
     price = prices.spot_price(request.type, request.zone)
     if options.get("MaxPrice") and float(options["MaxPrice"]) < price:
-        raise Refused("SpotMaxPriceTooLow", f"Your Spot request price of {options['MaxPrice']} is lower than the minimum required Spot request fulfillment price of {price:.4f}.")
+        raise Refused(
+            "SpotMaxPriceTooLow",
+            f"Your Spot request price of {options['MaxPrice']} is lower than the minimum required Spot request fulfillment price of {price:.4f}.",
+        )

@@ -18,6 +18,7 @@ def resolved_image(image_id: str) -> tuple[str, str | None]:
     if not image_id.startswith("resolve:ssm:"):
         return image_id, None
     from moto.ssm.models import ssm_backends
+
     name = image_id.removeprefix("resolve:ssm:")
     found = ssm_backends[world.ACCOUNT][world.settings["region"]].get_parameters([name])
     return (found[name].value if name in found else image_id), name.split(":")[0]
@@ -48,7 +49,9 @@ class LaunchRequest:
         self.token = get("ClientToken")
         root = next((m.get("Ebs") or {} for m in get("BlockDeviceMappings") or []), {})
         self.volume_type = root.get("VolumeType") or "gp3"
-        self.encrypted = all((m.get("Ebs") or {}).get("Encrypted") for m in get("BlockDeviceMappings") or []) and bool(get("BlockDeviceMappings"))
+        self.encrypted = all((m.get("Ebs") or {}).get("Encrypted") for m in get("BlockDeviceMappings") or []) and bool(
+            get("BlockDeviceMappings")
+        )
 
     @property
     def groups_or_default(self) -> list[str]:

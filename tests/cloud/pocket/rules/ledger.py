@@ -1,5 +1,6 @@
 """Every call and every instance's life: what the tests read to know what happened."""
 
+import hashlib
 import itertools
 import math
 import threading
@@ -34,10 +35,23 @@ def lives() -> list[dict]:
 
 
 def open_entry(call) -> dict:
-    entry = {"n": next(_numbers), "time": world.now(), "service": call.service, "action": call.action,
-             "principal": getattr(call.principal, "name", None), "access_key": call.key, "run": call.run, "epoch": call.epoch,
-             "agent": call.agent, "parameters": shortened(call.params), "status": None, "error": None, "message": None,
-             "resources": [], "lost": False}
+    entry = {
+        "n": next(_numbers),
+        "time": world.now(),
+        "service": call.service,
+        "action": call.action,
+        "principal": getattr(call.principal, "name", None),
+        "access_key": call.key,
+        "run": call.run,
+        "epoch": call.epoch,
+        "agent": call.agent,
+        "parameters": shortened(call.params),
+        "status": None,
+        "error": None,
+        "message": None,
+        "resources": [],
+        "lost": False,
+    }
     with _lock:
         _entries.append(entry)
     return entry
@@ -50,7 +64,6 @@ def shortened(value, name: str = ""):
     if isinstance(value, list):
         return [shortened(v, name) for v in value]
     if isinstance(value, (str, bytes)) and name in SECRET:
-        import hashlib
         raw = value.encode() if isinstance(value, str) else value
         return f"<{len(raw)} bytes, sha256 {hashlib.sha256(raw).hexdigest()}>"
     if isinstance(value, str) and len(value) > 1024:
@@ -62,12 +75,26 @@ def launched(instance, call) -> None:
     """Begins an instance's life."""
     with _lock:
         _lives[instance.id] = {
-            "id": instance.id, "launched": world.now(), "running": None, "ending": None, "ended": None, "how": None, "reason": None,
-            "spans": [], "type": instance.instance_type, "zone": instance.availability_zone, "subnet": instance.subnet_id,
-            "market": instance.lifecycle or "on-demand", "address": instance.private_ip, "image": instance.image_id,
-            "tags": world.tags(instance.id), "client_token": call.get("ClientToken") if call else None,
+            "id": instance.id,
+            "launched": world.now(),
+            "running": None,
+            "ending": None,
+            "ended": None,
+            "how": None,
+            "reason": None,
+            "spans": [],
+            "type": instance.instance_type,
+            "zone": instance.availability_zone,
+            "subnet": instance.subnet_id,
+            "market": instance.lifecycle or "on-demand",
+            "address": instance.private_ip,
+            "image": instance.image_id,
+            "tags": world.tags(instance.id),
+            "client_token": call.get("ClientToken") if call else None,
             "principal": getattr(call.principal, "name", None) if call else None,
-            "run": call.run if call else None, "epoch": call.epoch if call else None, "machine_events": [],
+            "run": call.run if call else None,
+            "epoch": call.epoch if call else None,
+            "machine_events": [],
         }
 
 
@@ -131,4 +158,7 @@ def alive() -> dict:
         for bucket in list(world.s3().buckets.values()):
             for upload in list(bucket.multiparts.values()):
                 add("multipart-upload", upload.id, upload.key_name, {})
-    return {"resources": found, "by_run": {run: [r for r in found if r["run"] == run] for run in {r["run"] for r in found}}}
+    return {
+        "resources": found,
+        "by_run": {run: [r for r in found if r["run"] == run] for run in {r["run"] for r in found}},
+    }

@@ -72,30 +72,61 @@ def decided(call, need: Need):
 def full_context(call, need: Need) -> dict:
     held = call.principal
     arn = held.arn if held.kind == "user" else f"arn:aws:iam::{world.ACCOUNT}:role/{held.entity}"
-    return {"aws:PrincipalArn": arn, "aws:PrincipalAccount": world.ACCOUNT, "aws:RequestedRegion": call.region or world.settings["region"],
-            "aws:SecureTransport": "false", "aws:userid": held.name, "aws:SourceIp": call.environ.get("REMOTE_ADDR", ""), **need.context}
+    return {
+        "aws:PrincipalArn": arn,
+        "aws:PrincipalAccount": world.ACCOUNT,
+        "aws:RequestedRegion": call.region or world.settings["region"],
+        "aws:SecureTransport": "false",
+        "aws:userid": held.name,
+        "aws:SourceIp": call.environ.get("REMOTE_ADDR", ""),
+        **need.context,
+    }
 
 
 def check(call, need: Need) -> None:
     ok, matched = decided(call, need)
     if ok:
         return
-    reason = {"allowed": False, "explicitDeny": bool(matched), "matchedStatements": {"items": matched}, "failures": {"items": []},
-              "context": {"principal": {"arn": call.principal.arn, "name": call.principal.name}, "action": need.action, "resource": need.resource,
-                          "conditions": {"items": [{"key": k, "values": {"items": [{"value": str(x)} for x in policy.listed(v)]}}
-                                                   for k, v in full_context(call, need).items()]}}}
+    reason = {
+        "allowed": False,
+        "explicitDeny": bool(matched),
+        "matchedStatements": {"items": matched},
+        "failures": {"items": []},
+        "context": {
+            "principal": {"arn": call.principal.arn, "name": call.principal.name},
+            "action": need.action,
+            "resource": need.resource,
+            "conditions": {
+                "items": [
+                    {"key": k, "values": {"items": [{"value": str(x)} for x in policy.listed(v)]}}
+                    for k, v in full_context(call, need).items()
+                ]
+            },
+        },
+    }
     call.denied = {"action": need.action, "resource": need.resource}
     if call.service == "ec2":
-        raise Refused("UnauthorizedOperation",
-                      f"You are not authorized to perform this operation. User: {call.principal.arn} is not authorized to perform: {need.action} "
-                      f"on resource: {need.resource} because {'an explicit deny' if matched else 'no identity-based policy'} "
-                      f"{'applies' if matched else 'allows the ' + need.action + ' action'}. Encoded authorization failure message: {encode(reason)}", 403)
+        raise Refused(
+            "UnauthorizedOperation",
+            f"You are not authorized to perform this operation. User: {call.principal.arn} is not authorized to perform: {need.action} "
+            f"on resource: {need.resource} because {'an explicit deny' if matched else 'no identity-based policy'} "
+            f"{'applies' if matched else 'allows the ' + need.action + ' action'}. Encoded authorization failure message: {encode(reason)}",
+            403,
+        )
     if call.service == "s3":
-        raise Refused("AccessDenied", f"User: {call.principal.arn} is not authorized to perform: {need.action} on resource: \"{need.resource}\" "
-                                      "because no identity-based policy allows the " + need.action + " action", 403)
+        raise Refused(
+            "AccessDenied",
+            f'User: {call.principal.arn} is not authorized to perform: {need.action} on resource: "{need.resource}" '
+            "because no identity-based policy allows the " + need.action + " action",
+            403,
+        )
     code, status = ("AccessDeniedException", 400) if call.json else ("AccessDenied", 403)
-    raise Refused(code, f"User: {call.principal.arn} is not authorized to perform: {need.action} on resource: {need.resource} "
-                        f"because no identity-based policy allows the {need.action} action", status)
+    raise Refused(
+        code,
+        f"User: {call.principal.arn} is not authorized to perform: {need.action} on resource: {need.resource} "
+        f"because no identity-based policy allows the {need.action} action",
+        status,
+    )
 
 
 def encode(reason: dict) -> str:

@@ -26,6 +26,7 @@ def number(test):
             return test(float(value), float(wanted))
         except ValueError:
             return False
+
     return compare
 
 
@@ -42,8 +43,14 @@ OPERATORS = {
     "NumericGreaterThan": number(lambda a, b: a > b),
     "NumericGreaterThanEquals": number(lambda a, b: a >= b),
 }
-NEGATED = {"StringNotEquals": "StringEquals", "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase", "StringNotLike": "StringLike",
-           "ArnNotEquals": "ArnEquals", "ArnNotLike": "ArnLike", "NumericNotEquals": "NumericEquals"}
+NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NumericNotEquals": "NumericEquals",
+}
 
 
 class UnknownOperator(ValueError):
@@ -88,8 +95,11 @@ def condition_holds(operator: str, key: str, wanted, context: dict) -> bool:
 
 
 def conditions_hold(statement: dict, context: dict) -> bool:
-    return all(condition_holds(operator, key, wanted, context)
-               for operator, tests in (statement.get("Condition") or {}).items() for key, wanted in tests.items())
+    return all(
+        condition_holds(operator, key, wanted, context)
+        for operator, tests in (statement.get("Condition") or {}).items()
+        for key, wanted in tests.items()
+    )
 
 
 def action_fits(statement: dict, action: str) -> bool:
@@ -106,7 +116,9 @@ def resource_fits(statement: dict, arn: str) -> bool:
 
 def decide(statements: list[dict], action: str, arn: str, context: dict) -> tuple[bool, list[dict]]:
     """Whether the action is allowed on the resource, and the statements that decided."""
-    fitting = [s for s in statements if action_fits(s, action) and resource_fits(s, arn) and conditions_hold(s, context)]
+    fitting = [
+        s for s in statements if action_fits(s, action) and resource_fits(s, arn) and conditions_hold(s, context)
+    ]
     denied = [s for s in fitting if s.get("Effect") == "Deny"]
     if denied:
         return False, denied

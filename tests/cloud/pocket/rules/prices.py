@@ -36,10 +36,13 @@ def describe_spot_price_history(self) -> ActionResult:
     """Newest first; the price that held at StartTime is included (botocore, DescribeSpotPriceHistory)."""
     self.error_on_dryrun()
     from .door import current
+
     call = current()
     wanted = {f.get("Name"): f.get("Values") or [] for f in call.get("Filters") or []}
     types = (call.get("InstanceTypes") or []) + wanted.get("instance-type", [])
-    zones = ([call.get("AvailabilityZone")] if call.get("AvailabilityZone") else []) + wanted.get("availability-zone", [])
+    zones = ([call.get("AvailabilityZone")] if call.get("AvailabilityZone") else []) + wanted.get(
+        "availability-zone", []
+    )
     products = call.get("ProductDescriptions") or wanted.get("product-description", [])
     end = min(parse_time(call.get("EndTime"), world.now()), world.now())
     begin = max(parse_time(call.get("StartTime"), end - 86400), end - 90 * 86400)
@@ -52,15 +55,22 @@ def describe_spot_price_history(self) -> ActionResult:
         while True:
             for product in ("Linux/UNIX",):
                 if not products or matches(products, product) or matches(products, product + " (Amazon VPC)"):
-                    history.append({"InstanceType": name, "ProductDescription": product, "SpotPrice": f"{spot_price(name, zone, step):.6f}",
-                                    "AvailabilityZone": zone, "Timestamp": datetime.fromtimestamp(step, timezone.utc)})
+                    history.append(
+                        {
+                            "InstanceType": name,
+                            "ProductDescription": product,
+                            "SpotPrice": f"{spot_price(name, zone, step):.6f}",
+                            "AvailabilityZone": zone,
+                            "Timestamp": datetime.fromtimestamp(step, timezone.utc),
+                        }
+                    )
             if step <= begin or len(history) > 5000:
                 break
             step -= timedelta(hours=6).total_seconds()
     history.sort(key=lambda h: h["Timestamp"], reverse=True)
     start, most = int(call.get("NextToken") or 0), int(call.get("MaxResults") or 1000)
     following = str(start + most) if start + most < len(history) else ""
-    return ActionResult({"SpotPriceHistory": history[start:start + most], "NextToken": following})
+    return ActionResult({"SpotPriceHistory": history[start : start + most], "NextToken": following})
 
 
 def install() -> None:

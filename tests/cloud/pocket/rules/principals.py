@@ -23,15 +23,15 @@ class Principal:
 
     name: str
     arn: str
-    kind: str                       # admin, user or role
-    entity: str = ""                # name of the user or role in IAM
+    kind: str  # admin, user or role
+    entity: str = ""  # name of the user or role in IAM
     session: str = ""
     key: str = ""
     tags: dict = field(default_factory=dict)
 
 
-_sessions: dict[str, dict] = {}     # access key id → role, session, expires
-_by_profile: dict[str, dict] = {}   # instance profile (and instance) → credentials
+_sessions: dict[str, dict] = {}  # access key id → role, session, expires
+_by_profile: dict[str, dict] = {}  # instance profile (and instance) → credentials
 _expired_principals: set[str] = set()
 _policies: list[tuple[float, dict]] = []
 
@@ -56,7 +56,15 @@ def identify(call) -> Principal:
         if token != session["token"]:
             raise unknown(call, "The security token included in the request is invalid.")
     else:
-        user = next((u for u in list(world.iam().users.values()) for k in u.access_keys if k.access_key_id == key and k.status == "Active"), None)
+        user = next(
+            (
+                u
+                for u in list(world.iam().users.values())
+                for k in u.access_keys
+                if k.access_key_id == key and k.status == "Active"
+            ),
+            None,
+        )
         if user is None:
             raise unknown(call)
         principal = Principal(user.name, user.arn, "user", user.name, key=key)
@@ -86,12 +94,18 @@ def expired(call) -> Refused:
         return Refused("RequestExpired", "Request has expired.", 400)
     if call.service == "s3":
         return Refused("ExpiredToken", "The provided token has expired.", 400)
-    return Refused("ExpiredTokenException" if call.json else "ExpiredToken", "The security token included in the request is expired", 403 if not call.json else 400)
+    return Refused(
+        "ExpiredTokenException" if call.json else "ExpiredToken",
+        "The security token included in the request is expired",
+        403 if not call.json else 400,
+    )
 
 
 def skewed(call) -> Refused:
     if call.service == "s3":
-        return Refused("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", 403)
+        return Refused(
+            "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", 403
+        )
     if call.service == "ec2":
         return Refused("RequestExpired", "Request has expired.", 400)
     return Refused("SignatureDoesNotMatch", "Signature expired", 403)
@@ -105,13 +119,21 @@ def session_for(role: str, session: str, seconds: float | None = None) -> dict:
     token = secrets.token_urlsafe(48)
     _sessions[key] = {"role": role, "session": session, "expires": expires, "token": token}
     stamp = datetime.fromtimestamp(expires, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"AccessKeyId": key, "SecretAccessKey": secrets.token_urlsafe(30), "Token": token, "Expiration": stamp, "expires": expires}
+    return {
+        "AccessKeyId": key,
+        "SecretAccessKey": secrets.token_urlsafe(30),
+        "Token": token,
+        "Expiration": stamp,
+        "expires": expires,
+    }
 
 
 def credentials_for(profile_arn: str, instance_id: str = "i-unknown") -> dict | None:
     """What IMDS answers for the role of an instance profile, and the role's name; None where the profile has no role. Renewed five minutes before they expire."""
     with world.LOCK:
-        profile = next((p for p in world.iam().instance_profiles.values() if p.arn == profile_arn or p.name == profile_arn), None)
+        profile = next(
+            (p for p in world.iam().instance_profiles.values() if p.arn == profile_arn or p.name == profile_arn), None
+        )
         if profile is None or not profile.roles:
             return None
         place = f"{profile.arn} {instance_id}"

@@ -17,7 +17,18 @@ class Dropped(Exception):
     """The connection ends without an answer."""
 
 
-JSON_SERVICES = {"ssm", "servicequotas", "sqs", "events", "logs", "secretsmanager", "pricing", "dynamodb", "scheduler", "lambda"}
+JSON_SERVICES = {
+    "ssm",
+    "servicequotas",
+    "sqs",
+    "events",
+    "logs",
+    "secretsmanager",
+    "pricing",
+    "dynamodb",
+    "scheduler",
+    "lambda",
+}
 
 
 def answer(call, refused: Refused) -> tuple[int, list, bytes]:
@@ -29,15 +40,21 @@ def answer(call, refused: Refused) -> tuple[int, list, bytes]:
         body = json.dumps({"__type": refused.code, "message": refused.message})
         headers += [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", refused.code)]
     elif call.service == "ec2":
-        body = (f'<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message>'
-                f"</Error></Errors><RequestID>{request_id}</RequestID></Response>")
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message>'
+            f"</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+        )
     elif call.service == "s3":
-        body = (f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message>'
-                f"<Resource>{escape(call.path)}</Resource><RequestId>{request_id}</RequestId></Error>")
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message>'
+            f"<Resource>{escape(call.path)}</Resource><RequestId>{request_id}</RequestId></Error>"
+        )
     else:
         kind = "Receiver" if refused.status >= 500 else "Sender"
-        body = (f"<ErrorResponse><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-                f"<RequestId>{request_id}</RequestId></ErrorResponse>")
+        body = (
+            f"<ErrorResponse><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
     if not any(k == "Content-Type" for k, _ in headers):
         headers.append(("Content-Type", "text/xml;charset=UTF-8"))
     if call.method == "HEAD" or refused.status == 304:

@@ -2,14 +2,35 @@
 
 from urllib.parse import unquote
 
-OBJECT_READS = {"GetObject": "s3:GetObject", "HeadObject": "s3:GetObject", "GetObjectAttributes": "s3:GetObject", "ListParts": "s3:ListMultipartUploadParts",
-                "GetObjectTagging": "s3:GetObjectTagging"}
-OBJECT_WRITES = {"PutObject": "s3:PutObject", "CreateMultipartUpload": "s3:PutObject", "UploadPart": "s3:PutObject", "CompleteMultipartUpload": "s3:PutObject",
-                 "CopyObject": "s3:PutObject", "UploadPartCopy": "s3:PutObject", "DeleteObject": "s3:DeleteObject",
-                 "AbortMultipartUpload": "s3:AbortMultipartUpload", "PutObjectTagging": "s3:PutObjectTagging", "RestoreObject": "s3:RestoreObject"}
-BUCKET = {"ListObjectsV2": "s3:ListBucket", "ListObjects": "s3:ListBucket", "HeadBucket": "s3:ListBucket", "ListObjectVersions": "s3:ListBucketVersions",
-          "ListMultipartUploads": "s3:ListBucketMultipartUploads", "GetBucketLocation": "s3:GetBucketLocation", "CreateBucket": "s3:CreateBucket",
-          "DeleteBucket": "s3:DeleteBucket"}
+OBJECT_READS = {
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "GetObjectAttributes": "s3:GetObject",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "GetObjectTagging": "s3:GetObjectTagging",
+}
+OBJECT_WRITES = {
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CopyObject": "s3:PutObject",
+    "UploadPartCopy": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "PutObjectTagging": "s3:PutObjectTagging",
+    "RestoreObject": "s3:RestoreObject",
+}
+BUCKET = {
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjects": "s3:ListBucket",
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "GetBucketLocation": "s3:GetBucketLocation",
+    "CreateBucket": "s3:CreateBucket",
+    "DeleteBucket": "s3:DeleteBucket",
+}
 
 
 def bucket_arn(bucket: str) -> str:
@@ -42,8 +63,14 @@ def needs(call) -> list[tuple]:
             source = unquote(call.headers.get("x-amz-copy-source", "")).lstrip("/").split("?")[0]
             found.append(("s3:GetObject", "arn:aws:s3:::" + source, {}))
         if call.headers.get("if-match"):
-            found.append(("s3:GetObject", object_arn(bucket, key), {}))       # S3 User Guide, conditional writes
+            found.append(("s3:GetObject", object_arn(bucket, key), {}))  # S3 User Guide, conditional writes
         if call.headers.get("x-amz-tagging") and action in {"PutObject", "CreateMultipartUpload", "CopyObject"}:
             found.append(("s3:PutObjectTagging", object_arn(bucket, key), {}))
         return found
-    return [(BUCKET.get(action, f"s3:{action}"), bucket_arn(bucket), list_context(call) if action.startswith("List") else {})]
+    return [
+        (
+            BUCKET.get(action, f"s3:{action}"),
+            bucket_arn(bucket),
+            list_context(call) if action.startswith("List") else {},
+        )
+    ]

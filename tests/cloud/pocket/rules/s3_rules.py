@@ -6,17 +6,28 @@ from . import checksums, faults, permissions, s3_permissions, world
 from .permissions import Need
 from .refusal import Refused
 
-WRITES = {"PutObject", "CompleteMultipartUpload", "CopyObject", "UploadPart", "UploadPartCopy", "CreateMultipartUpload", "DeleteObject", "DeleteObjects",
-          "AbortMultipartUpload"}
+WRITES = {
+    "PutObject",
+    "CompleteMultipartUpload",
+    "CopyObject",
+    "UploadPart",
+    "UploadPartCopy",
+    "CreateMultipartUpload",
+    "DeleteObject",
+    "DeleteObjects",
+    "AbortMultipartUpload",
+}
 CONDITIONAL = {"PutObject", "CompleteMultipartUpload", "CopyObject"}
 LONGEST_KEY = 1024
-GIB = 1024 ** 3
+GIB = 1024**3
 
 _writing = threading.RLock()
 
 
 def carry_out(call, through):
     """Judges a call and lets moto do it; one write at a time, so that a condition and its write are one."""
+    if call.action not in {"CreateBucket", "ListBuckets"} and call.bucket not in world.s3().buckets:
+        raise Refused("NoSuchBucket", "The specified bucket does not exist", 404)
     with world.LOCK:
         permissions.require(call)
     refuse_by_fault(call)
@@ -26,14 +37,25 @@ def carry_out(call, through):
         checksums.verify(call)
         if len(call.body) > 5 * GIB:
             raise Refused("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", 400)
-    if call.action in {"UploadPart", "UploadPartCopy"} and not 1 <= int((call.query.get("partNumber") or ["0"])[0]) <= 10000:
+    if (
+        call.action in {"UploadPart", "UploadPartCopy"}
+        and not 1 <= int((call.query.get("partNumber") or ["0"])[0]) <= 10000
+    ):
         raise Refused("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive", 400)
     if call.action not in WRITES:
         return hidden_or(call, through)
     with _writing:
         conditions(call)
-        if call.action in CONDITIONAL and (call.headers.get("if-none-match") or call.headers.get("if-match")) and faults.for_call("s3_conflict", call):
-            raise Refused("ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.", 409)
+        if (
+            call.action in CONDITIONAL
+            and (call.headers.get("if-none-match") or call.headers.get("if-match"))
+            and faults.for_call("s3_conflict", call)
+        ):
+            raise Refused(
+                "ConditionalRequestConflict",
+                "The conditional request cannot succeed due to a conflicting operation against this resource.",
+                409,
+            )
         result = through(call)
     if call.action in {"CompleteMultipartUpload", "CopyObject"} and faults.for_call("s3_error_in_200", call):
         body = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>'
@@ -50,10 +72,7 @@ def refuse_by_fault(call) -> None:
 
 def existing(call):
     """The object under the key now, or None."""
-    bucket = world.s3().buckets.get(call.bucket)
-    if bucket is None:
-        raise Refused("NoSuchBucket", "The specified bucket does not exist", 404)
-    found = bucket.keys.get(call.object_key)
+    found = world.s3().buckets[call.bucket].keys.get(call.object_key)
     return found if found is not None and hasattr(found, "etag") else None
 
 
@@ -78,7 +97,7 @@ def conditions(call) -> None:
             raise Refused("PreconditionFailed", "At least one of the pre-conditions you specified did not hold", 412)
     for name in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
         if call.action != "DeleteObject":
-            call.environ.pop(name, None)                    # judged here, under the lock
+            call.environ.pop(name, None)  # judged here, under the lock
 
 
 def hidden_or(call, through):

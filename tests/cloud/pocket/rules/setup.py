@@ -4,18 +4,21 @@ import json
 from pathlib import Path
 
 from . import principals, world
-from .images import IMAGES, make_images
+from .images import make_images
 
 BUCKET, PREFIX = "dayfly-store", "store/"
 POLICIES = Path(__file__).resolve().parents[4] / "docs" / "aws" / "policies"
 ROLES = {"master": "dayfly-master", "worker": "dayfly-worker", "reaper": "dayfly-reaper"}
 USERS = {
     "trigger": (principals.TRIGGER_KEY, principals.TRIGGER_SECRET, ["trigger", "people"]),
-    "operator": ("AKIAPOCKETOPERATOR00", "pocket-operator-secret", ["trigger", "people", "master"]),
+    "operator": ("AKIAPOCKETOPERATOR00", "pocket-operator-secret", ["trigger", "people", "master", "reaper"]),
     "reaper": ("AKIAPOCKETREAPER0000", "pocket-reaper-secret", ["reaper"]),
     "nobody": ("AKIAPOCKETNOBODY0000", "pocket-nobody-secret", []),
 }
-TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 
 
@@ -23,6 +26,7 @@ def reset() -> None:
     """Empties every backend of moto that was used before in this process."""
     from moto.core.base_backend import BackendDict
     from moto.core.model_instances import reset_model_data
+
     BackendDict.reset()
     reset_model_data()
 
@@ -44,13 +48,29 @@ def network() -> dict:
         ec2.groups.pop(default, None)
         ec2.vpcs.pop(default)
     vpc, other = ec2.create_vpc("10.77.0.0/16"), ec2.create_vpc("10.78.0.0/16")
-    subnets = {name: ec2.create_subnet(vpc.id, block, availability_zone=region + zone).id
-               for name, block, zone in (("a", "10.77.16.0/20", "a"), ("b", "10.77.32.0/20", "b"), ("tiny", "10.77.48.0/28", "a"))}
+    subnets = {
+        name: ec2.create_subnet(vpc.id, block, availability_zone=region + zone).id
+        for name, block, zone in (
+            ("a", "10.77.16.0/20", "a"),
+            ("b", "10.77.32.0/20", "b"),
+            ("tiny", "10.77.48.0/28", "a"),
+        )
+    }
+    for name in subnets.values():
+        subnet = ec2.get_subnet(name)
+        subnet.map_public_ip_on_launch, subnet.default_for_az = False, False
     foreign = ec2.create_security_group("foreign", "belongs to the other VPC", other.id)
     default = next(g for g in ec2.groups[vpc.id].values() if g.name == "default")
-    return {"account": world.ACCOUNT, "vpc": vpc.id, "subnets": subnets, "zones": {"a": region + "a", "b": region + "b", "tiny": region + "a"},
-            "security_group": default.id, "other_vpc": other.id, "other_security_group": foreign.id,
-            "known_groups": [g.id for groups in ec2.groups.values() for g in groups.values()]}
+    return {
+        "account": world.ACCOUNT,
+        "vpc": vpc.id,
+        "subnets": subnets,
+        "zones": {"a": region + "a", "b": region + "b", "tiny": region + "a"},
+        "security_group": default.id,
+        "other_vpc": other.id,
+        "other_security_group": foreign.id,
+        "known_groups": [g.id for groups in ec2.groups.values() for g in groups.values()],
+    }
 
 
 def storage() -> dict:
@@ -61,8 +81,14 @@ def storage() -> dict:
 def policy(name: str) -> str:
     """A shipped policy with its placeholders filled in."""
     text = (POLICIES / f"{name}.json").read_text()
-    values = {"Bucket": BUCKET, "Prefix": PREFIX, "Account": world.ACCOUNT, "Region": world.settings["region"],
-              "MasterRole": ROLES["master"], "WorkerRole": ROLES["worker"]}
+    values = {
+        "Bucket": BUCKET,
+        "Prefix": PREFIX,
+        "Account": world.ACCOUNT,
+        "Region": world.settings["region"],
+        "MasterRole": ROLES["master"],
+        "WorkerRole": ROLES["worker"],
+    }
     for key, value in values.items():
         text = text.replace("${" + key + "}", value)
     json.loads(text)
@@ -95,6 +121,3 @@ def spot_role(exists: bool) -> None:
         iam.create_role(SPOT_ROLE, json.dumps(TRUST), "/aws-service-role/spot.amazonaws.com/", None, "", [], "3600")
     for role_id in [] if exists else held:
         del iam.roles[role_id]
-
-
-__all__ = ["account", "reset", "spot_role", "policy", "IMAGES"]

@@ -7,17 +7,23 @@ from xml.sax.saxutils import escape
 from . import faults, permissions, principals, world
 from .refusal import Refused
 
-QUOTAS = {"L-1216C47A": ("on-demand", "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 256.0),
-          "L-34B43A08": ("spot", "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 256.0),
-          "L-DB2E81BA": ("on-demand", "Running On-Demand G and VT instances", 64.0),
-          "L-3819A6DF": ("spot", "All G and VT Spot Instance Requests", 64.0)}
+QUOTAS = {
+    "L-1216C47A": ("on-demand", "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 256.0),
+    "L-34B43A08": ("spot", "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests", 256.0),
+    "L-DB2E81BA": ("on-demand", "Running On-Demand G and VT instances", 64.0),
+    "L-3819A6DF": ("spot", "All G and VT Spot Instance Requests", 64.0),
+}
 
 
 def own_answer(call):
     """Status, headers and body, or None where moto answers."""
     if call.service == "sts":
         return sts(call)
-    if call.service == "servicequotas" and call.action in {"GetServiceQuota", "ListServiceQuotas", "GetAWSDefaultServiceQuota"}:
+    if call.service == "servicequotas" and call.action in {
+        "GetServiceQuota",
+        "ListServiceQuotas",
+        "GetAWSDefaultServiceQuota",
+    }:
         return quotas(call)
     if call.service == "cloudwatch" and call.action == "PutMetricData":
         check_metrics(call)
@@ -27,26 +33,42 @@ def own_answer(call):
 
 
 def xml(call, body: str):
-    text = (f'<{call.action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{call.action}Result>{body}</{call.action}Result>'
-            f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></{call.action}Response>")
+    text = (
+        f'<{call.action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{call.action}Result>{body}</{call.action}Result>'
+        f"<ResponseMetadata><RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></{call.action}Response>"
+    )
     return 200, [("Content-Type", "text/xml")], text.encode()
 
 
 def sts(call):
     held = call.principal
     if call.action == "GetCallerIdentity":
-        return xml(call, f"<Arn>{escape(held.arn)}</Arn><UserId>{held.key}:{escape(held.session or held.name)}</UserId><Account>{world.ACCOUNT}</Account>")
+        return xml(
+            call,
+            f"<Arn>{escape(held.arn)}</Arn><UserId>{held.key}:{escape(held.session or held.name)}</UserId><Account>{world.ACCOUNT}</Account>",
+        )
     if call.action == "DecodeAuthorizationMessage":
-        return xml(call, f"<DecodedMessage>{escape(permissions.decode(call.get('EncodedMessage', '')))}</DecodedMessage>")
+        return xml(
+            call, f"<DecodedMessage>{escape(permissions.decode(call.get('EncodedMessage', '')))}</DecodedMessage>"
+        )
     if call.action == "AssumeRole":
         name = call.get("RoleArn", "").rsplit("/", 1)[-1]
         if name not in {r.name for r in world.iam().roles.values()}:
-            raise Refused("AccessDenied", f"User: {held.arn} is not authorized to perform: sts:AssumeRole on resource: {call.get('RoleArn')}", 403)
-        made = principals.assumed(call.get("RoleArn"), call.get("RoleSessionName", "session"), int(call.get("DurationSeconds", 3600)))
-        return xml(call, f"<Credentials><AccessKeyId>{made['AccessKeyId']}</AccessKeyId><SecretAccessKey>{made['SecretAccessKey']}</SecretAccessKey>"
-                         f"<SessionToken>{made['Token']}</SessionToken><Expiration>{made['Expiration']}</Expiration></Credentials>"
-                         f"<AssumedRoleUser><Arn>arn:aws:sts::{world.ACCOUNT}:assumed-role/{name}/{escape(call.get('RoleSessionName', 'session'))}</Arn>"
-                         f"<AssumedRoleId>AROA:{escape(call.get('RoleSessionName', 'session'))}</AssumedRoleId></AssumedRoleUser>")
+            raise Refused(
+                "AccessDenied",
+                f"User: {held.arn} is not authorized to perform: sts:AssumeRole on resource: {call.get('RoleArn')}",
+                403,
+            )
+        made = principals.assumed(
+            call.get("RoleArn"), call.get("RoleSessionName", "session"), int(call.get("DurationSeconds", 3600))
+        )
+        return xml(
+            call,
+            f"<Credentials><AccessKeyId>{made['AccessKeyId']}</AccessKeyId><SecretAccessKey>{made['SecretAccessKey']}</SecretAccessKey>"
+            f"<SessionToken>{made['Token']}</SessionToken><Expiration>{made['Expiration']}</Expiration></Credentials>"
+            f"<AssumedRoleUser><Arn>arn:aws:sts::{world.ACCOUNT}:assumed-role/{name}/{escape(call.get('RoleSessionName', 'session'))}</Arn>"
+            f"<AssumedRoleId>AROA:{escape(call.get('RoleSessionName', 'session'))}</AssumedRoleId></AssumedRoleUser>",
+        )
     return None
 
 
@@ -57,11 +79,23 @@ def quotas(call):
     found = []
     for code in codes:
         if code not in QUOTAS:
-            raise Refused("NoSuchResourceException", "The request failed because the specified service quota does not exist.", 400)
+            raise Refused(
+                "NoSuchResourceException", "The request failed because the specified service quota does not exist.", 400
+            )
         market, name, value = QUOTAS[code]
         fault = faults.find("quota", market=market)
-        found.append({"ServiceCode": "ec2", "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)", "QuotaCode": code, "QuotaName": name,
-                      "Value": float(fault["vcpus"]) if fault else value, "Unit": "None", "Adjustable": True, "GlobalQuota": False})
+        found.append(
+            {
+                "ServiceCode": "ec2",
+                "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
+                "QuotaCode": code,
+                "QuotaName": name,
+                "Value": float(fault["vcpus"]) if fault else value,
+                "Unit": "None",
+                "Adjustable": True,
+                "GlobalQuota": False,
+            }
+        )
     body = {"Quotas": found} if call.action == "ListServiceQuotas" else {"Quota": found[0]}
     return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(body).encode()
 
@@ -82,6 +116,10 @@ def check_metrics(call) -> None:
             raise Refused("InvalidParameterValue", "The collection Values must not have a size greater than 150.")
         if metric.get("Timestamp"):
             from .prices import parse_time
+
             age = world.now() - parse_time(metric["Timestamp"], world.now())
             if not -2 * 3600 <= age <= 14 * 86400:
-                raise Refused("InvalidParameterValue", "The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks and the next two hours.")
+                raise Refused(
+                    "InvalidParameterValue",
+                    "The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks and the next two hours.",
+                )

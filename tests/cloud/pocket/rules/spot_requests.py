@@ -26,11 +26,25 @@ def fulfil(request, reservation) -> None:
         instance.spot_instance_request_id = name
         world.ec2().create_tags([name], specified_tags(request.call).get("spot-instances-request", {}))
         _requests[name] = {
-            "SpotInstanceRequestId": name, "InstanceId": instance.id, "State": "active", "Type": options.get("SpotInstanceType", "one-time"),
-            "Status": {"Code": "fulfilled", "Message": "Your Spot request is fulfilled.", "UpdateTime": datetime.now(timezone.utc)},
-            "SpotPrice": options.get("MaxPrice") or f"{prices.spot_price(request.type, request.zone):.6f}", "CreateTime": datetime.now(timezone.utc),
-            "LaunchedAvailabilityZone": request.zone, "ProductDescription": "Linux/UNIX", "InstanceInterruptionBehavior": options.get("InstanceInterruptionBehavior", "terminate"),
-            "LaunchSpecification": {"ImageId": request.image_id, "InstanceType": request.type, "SubnetId": request.subnet},
+            "SpotInstanceRequestId": name,
+            "InstanceId": instance.id,
+            "State": "active",
+            "Type": options.get("SpotInstanceType", "one-time"),
+            "Status": {
+                "Code": "fulfilled",
+                "Message": "Your Spot request is fulfilled.",
+                "UpdateTime": datetime.now(timezone.utc),
+            },
+            "SpotPrice": options.get("MaxPrice") or f"{prices.spot_price(request.type, request.zone):.6f}",
+            "CreateTime": datetime.now(timezone.utc),
+            "LaunchedAvailabilityZone": request.zone,
+            "ProductDescription": "Linux/UNIX",
+            "InstanceInterruptionBehavior": options.get("InstanceInterruptionBehavior", "terminate"),
+            "LaunchSpecification": {
+                "ImageId": request.image_id,
+                "InstanceType": request.type,
+                "SubnetId": request.subnet,
+            },
         }
 
 
@@ -52,16 +66,24 @@ def with_tags(held: dict) -> dict:
 
 def describe_spot_instance_requests(self) -> ActionResult:
     from .door import current
+
     self.error_on_dryrun()
     call = current()
     ids = call.get("SpotInstanceRequestIds") or []
     for name in ids:
         if name not in _requests:
-            raise Refused("InvalidSpotInstanceRequestID.NotFound", f"The spot instance request ID '{name}' does not exist")
+            raise Refused(
+                "InvalidSpotInstanceRequestID.NotFound", f"The spot instance request ID '{name}' does not exist"
+            )
     found = [r for r in _requests.values() if not ids or r["SpotInstanceRequestId"] in ids]
-    getters = {"spot-instance-request-id": lambda r: r["SpotInstanceRequestId"], "instance-id": lambda r: r["InstanceId"], "state": lambda r: r["State"],
-               "status-code": lambda r: r["Status"]["Code"], "type": lambda r: r["Type"],
-               "launched-availability-zone": lambda r: r["LaunchedAvailabilityZone"]}
+    getters = {
+        "spot-instance-request-id": lambda r: r["SpotInstanceRequestId"],
+        "instance-id": lambda r: r["InstanceId"],
+        "state": lambda r: r["State"],
+        "status-code": lambda r: r["Status"]["Code"],
+        "type": lambda r: r["Type"],
+        "launched-availability-zone": lambda r: r["LaunchedAvailabilityZone"],
+    }
     for name, values in asked(call).items():
         if name.startswith("tag:"):
             found = [r for r in found if matches(values, world.tags(r["SpotInstanceRequestId"]).get(name[4:]))]
@@ -76,12 +98,15 @@ def describe_spot_instance_requests(self) -> ActionResult:
 
 def cancel_spot_instance_requests(self) -> ActionResult:
     from .door import current
+
     self.error_on_dryrun()
     cancelled = []
     for name in current().get("SpotInstanceRequestIds") or []:
         held = _requests.get(name)
         if held is None:
-            raise Refused("InvalidSpotInstanceRequestID.NotFound", f"The spot instance request ID '{name}' does not exist")
+            raise Refused(
+                "InvalidSpotInstanceRequestID.NotFound", f"The spot instance request ID '{name}' does not exist"
+            )
         if held["State"] in {"open", "active"}:
             held["State"] = "cancelled"
             held["Status"]["Code"] = "request-canceled-and-instance-running"

@@ -9,7 +9,7 @@ INSTANCES = {"RunInstances": (1000, 2), "TerminateInstances": (1000, 20)}
 clock = world.now
 """What refills the buckets; a test may stop it."""
 
-_levels: dict[str, list] = {}       # name → [tokens, time]
+_levels: dict[str, list] = {}  # name → [tokens, time]
 
 
 def clear() -> None:
@@ -24,7 +24,12 @@ def bucket_of(call) -> tuple[str, tuple]:
     if call.action in CALLS:
         return call.action, CALLS[call.action]
     if call.action.startswith("Describe"):
-        if call.action == "DescribeInstances" and not call.get("Filters") and not call.get("MaxResults") and not call.get("InstanceIds"):
+        if (
+            call.action == "DescribeInstances"
+            and not call.get("Filters")
+            and not call.get("MaxResults")
+            and not call.get("InstanceIds")
+        ):
             return "unfiltered DescribeInstances", UNFILTERED
         return "Describe*", DESCRIBE
     if call.action.startswith("Get"):

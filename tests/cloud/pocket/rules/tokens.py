@@ -39,12 +39,17 @@ def earlier(request):
     if held is None:
         return None
     if held["digest"] != digest(request.call):
-        raise Refused("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+        raise Refused(
+            "IdempotentParameterMismatch",
+            "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+        )
     reservation = held["reservation"]
     if reservation is None:
-        return None                                  # failed for capacity: the same request tries again
+        return None  # failed for capacity: the same request tries again
     if any(i._state.name == "terminated" for i in reservation.instances):
-        raise Refused("IdempotentInstanceTerminated", "The instance launched with this client token has been terminated.")
+        raise Refused(
+            "IdempotentInstanceTerminated", "The instance launched with this client token has been terminated."
+        )
     return reservation
 
 

@@ -12,18 +12,20 @@ LOCK = threading.RLock()
 
 DEFAULTS = {
     "region": REGION,
-    "blindness": 0.0,                 # seconds for which a new instance is not found
-    "tags_fade": 600.0,               # seconds after termination until its tags go
-    "terminated_visible": 3600.0,     # seconds after termination until it is not found
-    "terminate_slow": 0.0,            # seconds in shutting-down before the machine is told
-    "iam_delay": 0.0,                 # seconds until a changed policy is what is evaluated
-    "credential_seconds": 21600.0,    # life of a role's credentials
-    "spot_role": True,                # AWSServiceRoleForEC2Spot exists
-    "throttle": True,                 # the token buckets of the EC2 API
+    "blindness": 0.0,  # seconds for which a new instance is not found
+    "tags_fade": 600.0,  # seconds after termination until its tags go
+    "terminated_visible": 3600.0,  # seconds after termination until it is not found
+    "terminate_slow": 0.0,  # seconds in shutting-down before the machine is told
+    "iam_delay": 0.0,  # seconds until a changed policy is what is evaluated
+    "credential_seconds": 21600.0,  # life of a role's credentials
+    "spot_role": True,  # AWSServiceRoleForEC2Spot exists
+    "throttle": True,  # the token buckets of the EC2 API
     "seed": 7,
 }
 
 settings: dict = dict(DEFAULTS)
+initial: dict = dict(DEFAULTS)
+"""The settings that this cloud started with; clearing faults goes back to them."""
 machines = None
 facts: dict = {}
 chance = random.Random(DEFAULTS["seed"])
@@ -40,22 +42,27 @@ def begin(the_machines, the_settings) -> None:
     settings.clear()
     settings.update(DEFAULTS)
     settings.update(the_settings or {})
+    initial.clear()
+    initial.update(settings)
     chance.seed(settings["seed"])
     facts.clear()
 
 
 def ec2():
     from moto.ec2.models import ec2_backends
+
     return ec2_backends[ACCOUNT][settings["region"]]
 
 
 def iam():
     from moto.iam.models import iam_backends
+
     return iam_backends[ACCOUNT]["aws"]
 
 
 def s3():
     from moto.s3.models import s3_backends
+
     return s3_backends[ACCOUNT]["aws"]
 
 
@@ -74,9 +81,11 @@ def tags(resource_id: str) -> dict:
 
 def after(seconds: float, action, *arguments) -> None:
     """Calls `action` later, under the lock."""
+
     def locked():
         with LOCK:
             action(*arguments)
+
     timer = threading.Timer(max(0.0, seconds), locked)
     timer.daemon = True
     timer.start()

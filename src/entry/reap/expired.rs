@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use super::facts::present_deadline;
 use super::verdict::grace_ms;
 use crate::core::ids::{InstanceId, RunId};
+use crate::core::records::ClusterSpec;
 use crate::core::timing::Timing;
 use crate::entry::exit::Problem;
 use crate::entry::trigger::load_spec;
 use crate::platform::aws::Access;
-use crate::platform::cloud::ec2::{Dated, dated_machines, terminate_machines};
+use crate::platform::cloud::{Cloud as _, InstanceState};
+use crate::platform::cloud::ec2::{Ec2Cloud, Ec2Settings, Tagged};
 use crate::platform::store::Store;
 
 /// What became of the machines of one run that are past the deadline in their tags.
@@ -32,29 +34,36 @@ pub async fn end_expired(
     timing: &Timing,
     now_ms: i64,
 ) -> Result<Vec<Swept>, Problem> {
-    let found = dated_machines(access).await.map_err(anyhow::Error::new)?;
+    let cloud = Ec2Cloud::new(Ec2Settings {
+        access: access.clone(),
+        cluster: ClusterSpec::default(),
+        resolved: serde_json::Value::Null,
+        timing: timing.clone(),
+        outside: false,
+    });
+    let found = cloud.tagged().await.map_err(anyhow::Error::new)?;
     let mut swept = Vec::new();
-    let mut doomed = Vec::new();
     for (run, machines) in expired(found, timing, now_ms) {
         let spared = match store {
             Some(store) => moved(store, &run, timing, now_ms).await,
             None => None,
         };
         if spared.is_none() {
-            doomed.extend(machines.iter().cloned());
+            cloud.terminate(&run, &machines).await.map_err(anyhow::Error::new)?;
         }
         swept.push(Swept { run, machines, spared });
     }
-    terminate_machines(access, &doomed).await.map_err(anyhow::Error::new)?;
     Ok(swept)
 }
 
 /// Machines whose time is over, by run.
-fn expired(found: Vec<Dated>, timing: &Timing, now_ms: i64) -> BTreeMap<RunId, Vec<InstanceId>> {
+fn expired(found: Vec<Tagged>, timing: &Timing, now_ms: i64) -> BTreeMap<RunId, Vec<InstanceId>> {
     let mut expired: BTreeMap<RunId, Vec<InstanceId>> = BTreeMap::new();
     for machine in found {
-        if machine.deadline_ms.saturating_add(grace_ms(timing)) <= now_ms {
-            expired.entry(machine.run).or_default().push(machine.id);
+        // A deadline that cannot be read says nothing: such a machine ends with its run.
+        let is_over = machine.deadline_ms.is_some_and(|at_ms| at_ms.saturating_add(grace_ms(timing)) <= now_ms);
+        if is_over && machine.instance.state != InstanceState::ShuttingDown {
+            expired.entry(machine.run).or_default().push(machine.instance.id);
         }
     }
     expired
@@ -71,16 +80,31 @@ async fn moved(store: &dyn Store, run: &RunId, timing: &Timing, now_ms: i64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::ids::{HostSlot, Incarnation};
+    use crate::platform::cloud::Instance;
 
     #[test]
     fn a_machine_is_expired_after_its_deadline_and_grace_and_not_before() {
-        let machine = |id: &str, run: &str, deadline_ms| Dated { id: id.into(), run: run.into(), deadline_ms };
+        let machine = |id: &str, run: &str, deadline_ms: Option<i64>, state| Tagged {
+            run: run.into(),
+            instance: Instance {
+                id: id.into(),
+                slot: HostSlot { host: "x".into(), incarnation: Incarnation(1) },
+                state,
+                reach: None,
+                address: String::new(),
+            },
+            is_master: false,
+            deadline_ms,
+        };
         let timing = Timing::default();
         let found = vec![
-            machine("i-1", "a", 1_000_000),
-            machine("i-2", "a", 1_000_001),
-            machine("i-3", "b", 999_999),
-            machine("i-4", "c", i64::MAX),
+            machine("i-1", "a", Some(1_000_000), InstanceState::Running),
+            machine("i-2", "a", Some(1_000_001), InstanceState::Running),
+            machine("i-3", "b", Some(999_999), InstanceState::Pending),
+            machine("i-4", "c", Some(i64::MAX), InstanceState::Running),
+            machine("i-5", "d", None, InstanceState::Running),
+            machine("i-6", "e", Some(0), InstanceState::ShuttingDown),
         ];
         let expired = expired(found, &timing, 1_000_000 + 2 * 60_000);
         let expected: Vec<(RunId, Vec<InstanceId>)> =

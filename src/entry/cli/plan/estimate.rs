@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::core::records::{ClusterSpec, GroupSpec, Market, MasterSpec, VolumeSpec};
-use crate::platform::cloud::ec2::{PriceTable, SpotPrice};
+use crate::platform::cloud::ec2::{Meaning, PriceTable, SpotPrice};
 
 /// The master's machine where the playbook names none.
 const MASTER_TYPE: &str = "t3.small";
+/// Its name among the machines of a plan.
+const MASTER: &str = "master";
 /// So large a volume is counted where the playbook leaves it to the image.
 const IMAGE_GIB: u64 = 30;
 const HOUR_MS: f64 = 3_600_000.0;
@@ -21,10 +23,24 @@ pub struct Known {
     pub region: Option<String>,
     /// Zone by subnet.
     pub zones: BTreeMap<String, String>,
-    /// Image id by what the playbook says.
+    /// Image ids by group; the master's under `master`.
     pub images: BTreeMap<String, String>,
+    /// GiB of the image's disks by group.
+    pub image_gib: BTreeMap<String, u64>,
     /// Spot prices of now.
     pub spot: Vec<SpotPrice>,
+}
+
+impl Known {
+    /// Takes what a cluster was resolved to.
+    pub fn learn(&mut self, meaning: Meaning) {
+        self.region = Some(meaning.region);
+        self.zones = meaning.zones;
+        let of_groups = meaning.images.into_iter().map(|(group, ids)| (group.to_string(), ids.join(", ")));
+        self.images = of_groups.chain(meaning.master_image.map(|id| (MASTER.to_owned(), id))).collect();
+        let of_groups = meaning.image_gib.into_iter().map(|(group, gib)| (group.to_string(), gib));
+        self.image_gib = of_groups.chain(meaning.master_gib.map(|gib| (MASTER.to_owned(), gib))).collect();
+    }
 }
 
 /// A place where machines would be asked for.
@@ -104,7 +120,7 @@ pub fn estimate(name: &str, cluster: &ClusterSpec, ttl_ms: u64, known: &Known, d
     }
     if detached {
         let spec = master_as_group(cluster);
-        machines.push(priced("master", &spec, region.as_deref(), hours, known, &mut unknown));
+        machines.push(priced(MASTER, &spec, region.as_deref(), hours, known, &mut unknown));
     }
     let total = machines.iter().map(|of| of.at_most_usd).sum::<Option<f64>>();
     unknown.dedup();
@@ -121,17 +137,24 @@ pub fn estimate(name: &str, cluster: &ClusterSpec, ttl_ms: u64, known: &Known, d
     }
 }
 
-/// The master's machine as a group of one; what the playbook does not say of it, its groups say.
+/// `cluster.master` with what it says where the playbook is silent.
+pub fn master_of(cluster: &ClusterSpec) -> MasterSpec {
+    let mut master = cluster.master.clone().unwrap_or_default();
+    master.instance_type.get_or_insert_with(|| MASTER_TYPE.to_owned());
+    if master.subnets.is_empty()
+        && let Some(first) = cluster.groups.values().find(|group| !group.subnets.is_empty())
+    {
+        master.subnets.clone_from(&first.subnets);
+    }
+    master
+}
+
+/// The master's machine as a group of one.
 fn master_as_group(cluster: &ClusterSpec) -> GroupSpec {
-    let master: MasterSpec = cluster.master.clone().unwrap_or_default();
-    let first = cluster.groups.values().find(|group| !group.subnets.is_empty());
-    let subnets = match first {
-        Some(group) if master.subnets.is_empty() => group.subnets.clone(),
-        _ => master.subnets,
-    };
+    let master = master_of(cluster);
     GroupSpec {
-        instance_types: vec![master.instance_type.unwrap_or_else(|| MASTER_TYPE.to_owned())],
-        subnets,
+        instance_types: master.instance_type.into_iter().collect(),
+        subnets: master.subnets,
         ami: master.ami,
         volume: master.volume,
         ..GroupSpec::default()
@@ -160,7 +183,8 @@ fn priced(
         }
     }
     let given = spec.volume.as_ref().map(|VolumeSpec { size_gib }| *size_gib);
-    let volume_gib = given.unwrap_or(IMAGE_GIB);
+    let of_image = known.image_gib.get(name).copied();
+    let volume_gib = given.or(of_image).unwrap_or(IMAGE_GIB);
     let dearest = picks
         .iter()
         .map(|pick| pick.list_usd_per_hour)
@@ -174,10 +198,10 @@ fn priced(
         count: spec.count,
         min_count: spec.min_count,
         picks,
-        image: spec.ami.as_ref().and_then(|ami| known.images.get(ami).cloned()),
+        image: known.images.get(name).cloned(),
         ami: spec.ami.clone(),
         volume_gib,
-        volume_assumed: given.is_none(),
+        volume_assumed: given.is_none() && of_image.is_none(),
         // A group of none costs nothing, whatever it would be.
         at_most_usd: if spec.count == 0 { Some(0.0) } else { at_most },
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::estimate::{Known, Plan, estimate};
+use self::estimate::{Known, Plan, estimate, master_of};
 use super::order::{OrderArguments, Who};
 use super::place::AwsArguments;
 use super::{Ended, screen};
@@ -16,7 +16,7 @@ use crate::entry::exit;
 use crate::entry::trigger::{Purpose, Reading, read};
 use crate::language::playbook::DEFAULT_TTL_MS;
 use crate::platform::aws::Access;
-use crate::platform::cloud::ec2::{Probe, spot_prices};
+use crate::platform::cloud::ec2::{ResolveError, Wrong, meaning, resolve, spot_prices};
 use crate::views::report::duration_text;
 
 /// Flags of `plan`.
@@ -54,60 +54,50 @@ pub async fn run(arguments: Arguments) -> Ended {
         return Ok(exit::SUCCESS);
     }
     let access = arguments.aws.access().in_region(reading.cluster.region.as_deref());
-    let known = if arguments.offline {
-        Known { region: access.region.clone(), ..Known::default() }
+    let (known, wrong) = if arguments.offline {
+        (Known { region: access.region.clone(), ..Known::default() }, Vec::new())
     } else {
         ask(&access, &reading).await
     };
     let plan = estimate(&reading.playbook.name, &reading.cluster, ttl_ms, &known, true);
     screen::say(&if arguments.json { json(&plan)? } else { text::render(&plan) });
-    Ok(exit::SUCCESS)
+    for Wrong { at, what, hint } in &wrong {
+        screen::remark(&format!("error: {at}: {what}; {hint}"));
+    }
+    // A launch would be refused for this.
+    Ok(if wrong.is_empty() { exit::SUCCESS } else { exit::REFUSED })
 }
 
 fn json(plan: &Plan) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(plan)?))
 }
 
-/// Zones, images and spot prices, as far as AWS answers: what it does not say is a remark, and the plan goes on.
-async fn ask(access: &Access, reading: &Reading) -> Known {
-    let cluster = &reading.cluster;
+/// Zones, images and spot prices, as far as AWS answers: what it does not say is a remark, and the plan goes on. What is
+/// wrong with the cluster is an error of the whole.
+async fn ask(access: &Access, reading: &Reading) -> (Known, Vec<Wrong>) {
+    let mut cluster = reading.cluster.clone();
     let mut known = Known { region: access.region.clone(), ..Known::default() };
-    let connected = tokio::time::timeout(PATIENCE, Probe::connect(access)).await;
-    let probe = match connected {
-        Ok(Ok(probe)) => probe,
-        Ok(Err(why)) => return offline(known, &why.to_string()),
-        Err(_) => return offline(known, "AWS does not answer"),
+    cluster.master = Some(master_of(&cluster));
+    let resolution = match tokio::time::timeout(PATIENCE, resolve(access, &cluster, true)).await {
+        Ok(Ok(resolution)) => resolution,
+        Ok(Err(ResolveError::Wrong(wrong))) => return (known, wrong),
+        Ok(Err(ResolveError::Failed(why))) => return (offline(known, &why.to_string()), Vec::new()),
+        Err(_) => return (offline(known, "AWS does not answer"), Vec::new()),
     };
-    known.region = Some(probe.region().to_owned());
-    let groups = || cluster.groups.values();
-    let masters = cluster.master.iter();
-    let mut subnets: Vec<String> = groups().flat_map(|group| group.subnets.clone()).collect();
-    subnets.extend(masters.clone().flat_map(|master| master.subnets.clone()));
-    subnets.sort_unstable();
-    subnets.dedup();
-    match probe.subnets(&subnets).await {
-        Ok(found) => known.zones = found.into_iter().map(|subnet| (subnet.id, subnet.zone)).collect(),
-        Err(why) => screen::remark(&format!("[WARNING]: the zones of the subnets are not known: {why}")),
+    match meaning(&resolution) {
+        Ok(meaning) => known.learn(meaning),
+        Err(why) => return (offline(known, &why.to_string()), Vec::new()),
     }
-    let mut images: Vec<String> = groups().filter_map(|group| group.ami.clone()).collect();
-    images.extend(masters.filter_map(|master| master.ami.clone()));
-    images.sort_unstable();
-    images.dedup();
-    for ami in images {
-        match probe.image(&ami).await {
-            Ok(image) => drop(known.images.insert(ami, image)),
-            Err(why) => screen::remark(&format!("[WARNING]: the image {ami} is not known: {why}")),
-        }
-    }
-    let spot = groups().filter(|group| group.market != Market::OnDemand);
+    let spot = cluster.groups.values().filter(|group| group.market != Market::OnDemand);
     let mut types: Vec<String> = spot.flat_map(|group| group.instance_types.clone()).collect();
     types.sort_unstable();
     types.dedup();
-    match spot_prices(access, &types).await {
-        Ok(prices) => known.spot = prices,
-        Err(why) => screen::remark(&format!("[WARNING]: spot prices are not known: {why}")),
+    match tokio::time::timeout(PATIENCE, spot_prices(access, &types)).await {
+        Ok(Ok(prices)) => known.spot = prices,
+        Ok(Err(why)) => screen::remark(&format!("[WARNING]: spot prices are not known: {why}")),
+        Err(_) => screen::remark("[WARNING]: spot prices are not known: AWS does not answer"),
     }
-    known
+    (known, Vec::new())
 }
 
 fn offline(known: Known, why: &str) -> Known {

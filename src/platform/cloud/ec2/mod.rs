@@ -16,6 +16,7 @@ mod host;
 mod launching;
 mod limiter;
 mod masters;
+mod meaning;
 mod picks;
 mod place;
 mod prices;
@@ -41,9 +42,9 @@ use crate::platform::aws::Access;
 
 pub use client::client;
 pub use describing::Tagged;
-pub use expired::{Dated, dated_machines, terminate_machines};
+pub use meaning::{Meaning, meaning};
 pub use prices::{PriceTable, SpotPrice, spot_prices};
-pub use probe::{Probe, SubnetFacts};
+pub use probe::{Network, Permit, Probe, Quota};
 pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve};
 pub use user_data::timers;
 

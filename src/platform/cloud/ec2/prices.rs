@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use aws_sdk_ec2::types::InstanceType;
 
-use crate::platform::aws::{Access, config};
+use super::client::client;
+use super::failure::Failure;
+use crate::platform::aws::Access;
 use crate::platform::cloud::CloudError;
 
 /// The table (see its own first lines).
@@ -112,7 +114,7 @@ pub async fn spot_prices(access: &Access, instance_types: &[String]) -> Result<V
     if instance_types.is_empty() {
         return Ok(Vec::new());
     }
-    let client = aws_sdk_ec2::Client::new(&config(access).await);
+    let client = client(access).await;
     let mut pages = client
         .describe_spot_price_history()
         .set_instance_types(Some(instance_types.iter().map(|name| InstanceType::from(name.as_str())).collect()))
@@ -124,7 +126,7 @@ pub async fn spot_prices(access: &Access, instance_types: &[String]) -> Result<V
         .send();
     let mut newest: BTreeMap<(String, String), (i64, f64)> = BTreeMap::new();
     while let Some(item) = pages.next().await {
-        let item = item.map_err(|error| CloudError(super::probe::said(&error)))?;
+        let item = item.map_err(|error| Failure::of(&error).into_cloud_error("ec2:DescribeSpotPriceHistory"))?;
         let (Some(kind), Some(zone), Some(price)) = (item.instance_type(), item.availability_zone(), item.spot_price())
         else {
             continue;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::estimate::{Known, Plan, estimate, master_of};
+pub use self::estimate::master_of;
+use self::estimate::{Known, Plan, estimate};
 use super::order::{OrderArguments, Who};
 use super::place::AwsArguments;
 use super::{Ended, screen};

@@ -76,7 +76,8 @@ async fn launches(probe: &Probe, cluster: &ClusterSpec, resolution: &Resolution)
         && !findings.iter().any(|finding| finding.what == SPOT)
     {
         let seen = "no refusal for want of AWSServiceRoleForEC2Spot; a dry run does not prove that the role is there";
-        let remedy = "\"aws iam get-role --role-name AWSServiceRoleForEC2Spot\" tells; the first spot launch may make it";
+        let remedy =
+            "\"aws iam get-role --role-name AWSServiceRoleForEC2Spot\" tells; the first spot launch may make it";
         findings.push(Finding::unknown(SPOT, seen, remedy));
     }
     findings
@@ -168,8 +169,11 @@ fn of_way_out(network: &Network, public_address: bool) -> Finding {
         _ => {}
     }
     let missing: Vec<&str> = NEEDED.iter().filter(|(service, _)| !has(service)).map(|(_, name)| *name).collect();
-    let lesser: Vec<String> =
-        WANTED.iter().filter(|(service, _)| !has(service)).map(|(service, why)| format!("no {service}: {why}")).collect();
+    let lesser: Vec<String> = WANTED
+        .iter()
+        .filter(|(service, _)| !has(service))
+        .map(|(service, why)| format!("no {service}: {why}"))
+        .collect();
     let why = match &network.way_out {
         Some(way) => format!("{way} needs a public address, which the master does not get"),
         None => "the subnet is private, without a way out".to_owned(),
@@ -192,7 +196,11 @@ fn of_quota(quota: &Quota) -> Finding {
     if f64::from(*needed) <= *limit {
         Finding::ok(name, format!("{seen} (what runs already is not counted)"))
     } else {
-        Finding::problem(name, seen, format!("ask for more in Service Quotas (Amazon EC2, {code}), or name fewer or other types"))
+        Finding::problem(
+            name,
+            seen,
+            format!("ask for more in Service Quotas (Amazon EC2, {code}), or name fewer or other types"),
+        )
     }
 }
 

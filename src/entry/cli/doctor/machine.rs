@@ -38,7 +38,7 @@ pub fn check(local: bool) -> Vec<Finding> {
 fn find(name: &str, more: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(more.iter().map(PathBuf::from));
-    folders.map(|folder| folder.join(name)).find(|file| {
-        file.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
-    })
+    folders
+        .map(|folder| folder.join(name))
+        .find(|file| file.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0))
 }

@@ -3,6 +3,7 @@
 mod estimate;
 mod text;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -137,7 +138,7 @@ fn elsewhere_text(reading: &Reading, plan: &Plan) -> String {
     let ttl = duration_text(plan.ttl_ms);
     let mut text = format!("{name}: workers are processes on this machine, for {ttl} at most; nothing was launched\n");
     for machines in &plan.machines {
-        text.push_str(&format!("{}: {}\n", machines.name, machines.count));
+        let _ = writeln!(text, "{}: {}", machines.name, machines.count);
     }
     text
 }

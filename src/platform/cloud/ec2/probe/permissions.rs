@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use aws_sdk_ec2::types::ResourceType;
 
 use super::Probe;
-use crate::core::records::{ClusterSpec, GroupSpec};
 use crate::core::ids::{GroupName, RunId};
+use crate::core::records::{ClusterSpec, GroupSpec};
+use crate::platform::cloud::CloudError;
 use crate::platform::cloud::ec2::failure::{Failure, without_blob};
 use crate::platform::cloud::ec2::picks::Wish;
 use crate::platform::cloud::ec2::place::Place;
@@ -15,7 +16,6 @@ use crate::platform::cloud::ec2::refusal::{Class, class};
 use crate::platform::cloud::ec2::request::Request;
 use crate::platform::cloud::ec2::resolved::Resolved;
 use crate::platform::cloud::ec2::{Resolution, denial, tags};
-use crate::platform::cloud::CloudError;
 
 /// What AWS said to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,8 @@ impl Probe {
         let Some(images) = resolved.images.get(group) else { return Ok(Vec::new()) };
         let wish = Wish::of_group(spec, images, &cluster.tags);
         let picks = wish.picks(&resolved, |_| (spec.security_groups.clone(), false));
-        let order = BTreeMap::from([
-            (tags::ROLE.to_owned(), "worker".to_owned()),
-            (tags::GROUP.to_owned(), group.to_string()),
-        ]);
+        let order =
+            BTreeMap::from([(tags::ROLE.to_owned(), "worker".to_owned()), (tags::GROUP.to_owned(), group.to_string())]);
         let places = picks.iter().map(|pick| Place::read(&pick.place).map_err(CloudError));
         self.dry_runs(&places.collect::<Result<Vec<_>, _>>()?, &order, &cluster.tags).await
     }

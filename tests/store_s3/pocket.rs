@@ -152,10 +152,9 @@ fn venv() -> PathBuf {
     }
     let text = std::fs::read(cloud_folder().join("requirements.txt")).unwrap();
     let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"),
-        PathBuf::from,
-    );
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
     cache.join("dayfly").join(format!("pocket-venv-{}", &digest[..12]))
 }
 
@@ -163,24 +162,23 @@ fn venv() -> PathBuf {
 pub struct Breaking {
     pub endpoint: String,
     pub broken: Arc<AtomicUsize>,
-    /// Both sides meet here before an answer breaks off, and again before the connection ends.
-    pub meeting: Option<Arc<Barrier>>,
 }
 
 impl Breaking {
-    /// Each of the first `times` connections that bring more than `after` bytes ends there.
+    /// Each of the first `times` connections that bring more than `after` bytes ends there. Before that, both sides meet
+    /// twice, if they have a place to meet.
     pub async fn start(to: SocketAddr, after: u64, times: usize, meeting: Option<Arc<Barrier>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let broken = Arc::new(AtomicUsize::new(0));
-        let (count, place) = (Arc::clone(&broken), meeting.clone());
+        let count = Arc::clone(&broken);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = tokio::net::TcpStream::connect(to).await.unwrap();
-                tokio::spawn(carry(near, far, after, times, Arc::clone(&count), place.clone()));
+                tokio::spawn(carry(near, far, after, times, Arc::clone(&count), meeting.clone()));
             }
         });
-        Self { endpoint, broken, meeting }
+        Self { endpoint, broken }
     }
 }
 

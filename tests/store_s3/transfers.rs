@@ -68,7 +68,11 @@ async fn files_of_any_size_take_little_memory() {
     assert!(up < 110 && down < 110, "{up} MiB for upload, {down} MiB for download of 200 MiB");
     let parts = pocket.calls(&["UploadPart"]);
     assert_eq!(parts.len(), 25);
-    assert!(parts.iter().all(|part| part["parameters"]["headers"]["x-amz-checksum-sha256"].is_string()), "{}", parts[0]);
+    assert!(
+        parts.iter().all(|part| part["parameters"]["headers"]["x-amz-checksum-sha256"].is_string()),
+        "{}",
+        parts[0]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,9 +177,8 @@ async fn uploads_that_nobody_finished_are_ended_by_prefix() {
     let pocket = Pocket::start();
     let store = pocket.store("left").await;
     let config = pocket.config("admin", &pocket.endpoint()).await;
-    let client = aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
-    );
+    let client =
+        aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
     for key in ["store/left/runs/a/blob/x", "store/left/runs/a/blob/y + z", "store/left/runs/b/blob/x", "store/other"] {
         client.create_multipart_upload().bucket("dayfly-store").key(key).send().await.unwrap();
     }

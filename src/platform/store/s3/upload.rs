@@ -104,7 +104,8 @@ impl Upload {
             .key(full)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .metadata(NONCE, &nonce);
-        let begun = request.send().await.map_err(|error| bucket.target.trouble(&error, "s3:PutObject"))?;
+        let begun = request.send().await;
+        let begun = begun.map_err(|error| bucket.target.trouble(&error, "s3:PutObject").of_bucket(&bucket.target))?;
         let id = begun.upload_id().ok_or_else(|| Trouble::Passing("an upload without an id".to_owned()))?.to_owned();
         Ok(Self { bucket: bucket.clone(), full: full.to_owned(), id, nonce, over: false })
     }

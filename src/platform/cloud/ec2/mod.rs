@@ -10,7 +10,6 @@ mod deadline_tag;
 mod denial;
 mod describing;
 mod ending;
-mod expired;
 mod failure;
 mod host;
 mod launching;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use self::cloud::Who;
 use self::finding::{Finding, Health, render};
 use super::place::StoreArguments;
 use super::plan::master_of;
@@ -29,6 +30,9 @@ pub struct Arguments {
     /// Workers will be processes of this user on this machine
     #[arg(long)]
     local: bool,
+    /// For dayfly launch: these credentials only launch the master's machine, which has a role of its own
+    #[arg(long)]
+    launch: bool,
     /// The findings as one JSON object
     #[arg(long)]
     json: bool,
@@ -65,11 +69,12 @@ pub async fn run(arguments: Arguments) -> Ended {
     let (who, probe) = cloud::caller(&access).await;
     findings.extend(who);
     if let Some(probe) = probe.filter(|_| !local) {
-        findings.extend(cloud::common(&probe).await);
+        let who = if arguments.launch { Who::Trigger } else { Who::Master };
+        findings.extend(cloud::common(&probe, &access, who).await);
         if let Some(reading) = reading.filter(|reading| reading.cloud == CloudKind::Ec2) {
             let mut cluster = reading.cluster.clone();
             cluster.master = Some(master_of(&cluster));
-            findings.extend(cloud::cluster(&probe, &access, &cluster).await);
+            findings.extend(cloud::cluster(&probe, &access, &cluster, who).await);
             if cluster.master.as_ref().is_some_and(|master| master.iam_instance_profile.is_none()) {
                 findings.push(Finding::problem(
                     "the master's role",

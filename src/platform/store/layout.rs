@@ -28,6 +28,11 @@ pub fn index_open_key(run: &RunId) -> String {
 /// Written by whoever must know what time it is for the store: its listing tells.
 pub const CLOCK: &str = "index/clock";
 
+/// What `dayfly doctor` writes and removes again.
+pub fn doctor_key(name: &str) -> String {
+    format!("index/doctor/{name}")
+}
+
 /// Finds a run by its date (`2026-01-31`).
 pub fn index_day_key(date: &str, run: &RunId) -> String {
     format!("{INDEX_DAY}{date}/{run}")

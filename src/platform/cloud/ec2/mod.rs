@@ -10,7 +10,6 @@ mod deadline_tag;
 mod denial;
 mod describing;
 mod ending;
-mod expired;
 mod failure;
 mod host;
 mod launching;
@@ -44,7 +43,7 @@ pub use client::client;
 pub use describing::Tagged;
 pub use meaning::{Meaning, meaning};
 pub use prices::{PriceTable, SpotPrice, spot_prices};
-pub use probe::{Network, Permit, Probe, Quota};
+pub use probe::{Network, Permit, Probe, Quota, Ways};
 pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve};
 pub use user_data::timers;
 

@@ -175,6 +175,9 @@ fn hint(code: &str, message: &str, key: &str) -> String {
         _ if code.starts_with("InvalidPlacementGroup") => ".placement_group",
         _ if code.starts_with("InvalidCapacityReservation") => ".capacity_reservation",
         "InvalidBlockDeviceMapping" => ".volume",
+        "InvalidParameterValue" if message.contains("InstanceType") || message.contains("instance type") => {
+            ".instance_type"
+        }
         "InvalidParameter" | "InvalidSecurityGroupID.NotFound" if message.contains("roup") => ".security_groups",
         _ => "",
     };

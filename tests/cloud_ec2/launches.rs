@@ -49,7 +49,7 @@ async fn a_launch_happens_once_however_often_it_is_asked_for() {
     }
     let swept = cloud.sweep(&run()).await.unwrap();
     assert_eq!(ids(&swept).into_iter().collect::<BTreeSet<_>>(), ids(&first).into_iter().collect());
-    assert_eq!(cloud.sweep_tokens(&run(), &[order.token.clone()]).await.unwrap().len(), 3);
+    assert_eq!(cloud.sweep_tokens(&run(), std::slice::from_ref(&order.token)).await.unwrap().len(), 3);
     assert_eq!(cloud.sweep_tokens(&run(), &["another".to_owned()]).await.unwrap(), []);
     assert!(cloud.console(&run(), &first[0].id).await.unwrap().contains("boot of"));
 

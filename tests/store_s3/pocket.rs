@@ -11,9 +11,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use dayfly::core::ids::sha256_hex;
 use dayfly::platform::store::s3::S3Store;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
@@ -26,8 +26,7 @@ pub struct Pocket {
 
 impl Drop for Pocket {
     fn drop(&mut self) {
-        // It ends with its standard input; killed, should it hang.
-        drop(self.server.stdin.take());
+        // Whatever kills this process closes the server's standard input, which ends it too.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
@@ -151,11 +150,10 @@ fn venv() -> PathBuf {
         return path.into();
     }
     let text = std::fs::read(cloud_folder().join("requirements.txt")).unwrap();
-    let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"),
-        PathBuf::from,
-    );
+    let digest = sha256_hex(&text);
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);
     cache.join("dayfly").join(format!("pocket-venv-{}", &digest[..12]))
 }
 
@@ -163,24 +161,23 @@ fn venv() -> PathBuf {
 pub struct Breaking {
     pub endpoint: String,
     pub broken: Arc<AtomicUsize>,
-    /// Both sides meet here before an answer breaks off, and again before the connection ends.
-    pub meeting: Option<Arc<Barrier>>,
 }
 
 impl Breaking {
-    /// Each of the first `times` connections that bring more than `after` bytes ends there.
+    /// Each of the first `times` connections that bring more than `after` bytes ends there. Before that, both sides meet
+    /// twice, if they have a place to meet.
     pub async fn start(to: SocketAddr, after: u64, times: usize, meeting: Option<Arc<Barrier>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let broken = Arc::new(AtomicUsize::new(0));
-        let (count, place) = (Arc::clone(&broken), meeting.clone());
+        let count = Arc::clone(&broken);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let far = tokio::net::TcpStream::connect(to).await.unwrap();
-                tokio::spawn(carry(near, far, after, times, Arc::clone(&count), place.clone()));
+                tokio::spawn(carry(near, far, after, times, Arc::clone(&count), meeting.clone()));
             }
         });
-        Self { endpoint, broken, meeting }
+        Self { endpoint, broken }
     }
 }
 

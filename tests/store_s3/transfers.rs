@@ -56,7 +56,7 @@ async fn files_of_any_size_take_little_memory() {
     let store = pocket.store("big").await;
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (folder.path().join("here"), folder.path().join("there"));
-    write_big(&here, 200);
+    write_big(&here, 120);
     count_memory_anew();
     let before = peak_memory();
     store.put_file("blob/big", &here).await.unwrap();
@@ -65,10 +65,14 @@ async fn files_of_any_size_take_little_memory() {
     assert!(store.get_file("blob/big", &there).await.unwrap());
     let down = peak_memory() - before;
     assert!(same(&here, &there));
-    assert!(up < 110 && down < 110, "{up} MiB for upload, {down} MiB for download of 200 MiB");
+    assert!(up < 80 && down < 80, "{up} MiB for upload, {down} MiB for download of 120 MiB");
     let parts = pocket.calls(&["UploadPart"]);
-    assert_eq!(parts.len(), 25);
-    assert!(parts.iter().all(|part| part["parameters"]["headers"]["x-amz-checksum-sha256"].is_string()), "{}", parts[0]);
+    assert_eq!(parts.len(), 15);
+    assert!(
+        parts.iter().all(|part| part["parameters"]["headers"]["x-amz-checksum-sha256"].is_string()),
+        "{}",
+        parts[0]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,13 +140,14 @@ async fn an_upload_that_fails_leaves_nothing() {
     let late = tokio::time::timeout(Duration::from_millis(700), store.put_file("blob/x", &here)).await;
     assert!(late.is_err());
     pocket.end_faults();
-    for _ in 0..50 {
-        if !pocket.calls(&["AbortMultipartUpload"]).iter().filter(|call| call["status"] == 204).nth(1).is_none() {
+    let aborted = || pocket.calls(&["AbortMultipartUpload"]).iter().filter(|call| call["status"] == 204).count();
+    for _ in 0..100 {
+        if aborted() == 2 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(pocket.calls(&["AbortMultipartUpload"]).len(), 2);
+    assert_eq!(aborted(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,9 +178,8 @@ async fn uploads_that_nobody_finished_are_ended_by_prefix() {
     let pocket = Pocket::start();
     let store = pocket.store("left").await;
     let config = pocket.config("admin", &pocket.endpoint()).await;
-    let client = aws_sdk_s3::Client::from_conf(
-        aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
-    );
+    let client =
+        aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
     for key in ["store/left/runs/a/blob/x", "store/left/runs/a/blob/y + z", "store/left/runs/b/blob/x", "store/other"] {
         client.create_multipart_upload().bucket("dayfly-store").key(key).send().await.unwrap();
     }

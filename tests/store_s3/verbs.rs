@@ -39,8 +39,25 @@ async fn objects_come_back(store: &dyn Store) {
 
 async fn names_are_kept_and_ordered(store: &dyn Store) {
     let names = [
-        "n/a/b", "n/a-b", "n/a.b", "n/ab", "n/a/a/a", "n/é", "n/a b", "n/a+b", "n/a%2Fb", "n/100%", "n/q?x=1&y=<\"'>", "n/#",
-        "n/~*()!$@:;,", "n/日本語", "n/🦋", "n/ ", "n/...", "n/a\\b", "n/ü/+/ /x",
+        "n/a/b",
+        "n/a-b",
+        "n/a.b",
+        "n/ab",
+        "n/a/a/a",
+        "n/é",
+        "n/a b",
+        "n/a+b",
+        "n/a%2Fb",
+        "n/100%",
+        "n/q?x=1&y=<\"'>",
+        "n/#",
+        "n/~*()!$@:;,",
+        "n/日本語",
+        "n/🦋",
+        "n/ ",
+        "n/...",
+        "n/a\\b",
+        "n/ü/+/ /x",
     ];
     for name in names {
         store.put(name, Bytes::from(name)).await.unwrap();

@@ -4,6 +4,7 @@ mod attach;
 mod cancel;
 mod check;
 mod db;
+mod doctor;
 mod extend;
 mod extra_vars;
 mod launch;
@@ -49,6 +50,8 @@ check; 4 a host was unreachable; 5 usage; 7 ended but not proven gone; 130 cance
 enum Command {
     /// Report every problem of a playbook; needs no machine
     Check(check::Arguments),
+    /// Say what is wrong with this machine, the store, the account or a playbook's cluster, and what to do
+    Doctor(doctor::Arguments),
     /// Say what would be launched where, for how long and for how much money at most; launches nothing
     Plan(plan::Arguments),
     /// Run a playbook; the master is this process
@@ -122,6 +125,7 @@ fn problem(problem: &Problem) -> ExitCode {
 async fn dispatch(command: Command) -> Ended {
     match command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Run(arguments) => run::run(arguments).await,
         Command::Launch(arguments) => launch::run(arguments).await,

@@ -69,6 +69,10 @@ pub struct Place {
 }
 
 impl StoreArguments {
+    /// How AWS is reached, whatever the store.
+    pub fn access(&self) -> Access {
+        self.aws.access()
+    }
     /// Opens the store.
     pub async fn open(&self) -> Result<Place, Problem> {
         let state = StateFolder::of_user()?;

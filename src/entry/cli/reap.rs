@@ -1,6 +1,7 @@
 //! `dayfly reap`: gives dead masters successors where a cloud can, ends what is over, and proves that nothing is left.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -117,8 +118,13 @@ impl Look {
             let nothing = format!("no run is open in the store {}\n", place.store.location());
             return if said.is_empty() { nothing } else { String::new() };
         }
-        let news = self.lines().into_iter().filter(|(run, text)| said.get(run) != Some(text));
-        news.map(|(run, text)| format!("{run}  {text}\n")).collect()
+        let mut news = String::new();
+        for (run, text) in self.lines() {
+            if said.get(&run) != Some(&text) {
+                let _ = writeln!(news, "{run}  {text}");
+            }
+        }
+        news
     }
 
     fn json(&self) -> String {

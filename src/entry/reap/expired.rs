@@ -11,8 +11,8 @@ use crate::core::timing::Timing;
 use crate::entry::exit::Problem;
 use crate::entry::trigger::load_spec;
 use crate::platform::aws::Access;
-use crate::platform::cloud::{Cloud as _, InstanceState};
 use crate::platform::cloud::ec2::{Ec2Cloud, Ec2Settings, Tagged};
+use crate::platform::cloud::{Cloud as _, InstanceState};
 use crate::platform::store::Store;
 
 /// What became of the machines of one run that are past the deadline in their tags.

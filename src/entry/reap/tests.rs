@@ -430,7 +430,13 @@ async fn two_that_close_at_once_write_one_proof() {
 #[tokio::test(start_paused = true)]
 async fn past_the_deadline_everything_ends_unless_the_journal_moved_it() {
     let scene = Scene::at_work().await;
-    scene.record(Record::DeadlineMoved { deadline_ms: BEGIN + 240 * M, by: "a person".to_owned(), control: String::new() }).await;
+    scene
+        .record(Record::DeadlineMoved {
+            deadline_ms: BEGIN + 240 * M,
+            by: "a person".to_owned(),
+            control: String::new(),
+        })
+        .await;
     scene.later(123 * M);
     scene.beat(3).await;
     assert_eq!(scene.reap().await, Reaped::Alive);

@@ -5,28 +5,48 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use serde_json::Value;
 
 use super::binaries::Executables;
 use super::clock::SystemWorld;
 use super::hosts;
 use super::state::StateFolder;
-use crate::core::records::{CloudKind, ClusterSpec, Spec};
+use crate::core::records::{CloudKind, Spec};
 use crate::entry::exit::Problem;
 use crate::platform::aws::Access;
+use crate::platform::cloud::ec2::{Ec2Cloud, Ec2Settings};
 use crate::platform::cloud::inventory::InventoryCloud;
 use crate::platform::cloud::local::{LocalCloud, LocalSettings};
-use crate::platform::cloud::{Cloud, MasterCloud, Pick};
+use crate::platform::cloud::{Cloud, MasterCloud};
 use crate::platform::remote::{Connector, SshConnector, SshSettings, control_directory};
 use crate::platform::secrets::RunKey;
 use crate::platform::store::Store;
 
-/// The cloud of a run.
+/// The cloud of a run, for looking at machines and ending them.
 pub async fn cloud_of(
     spec: &Spec,
     state: &StateFolder,
     programs: &Executables,
     access: &Access,
+) -> Result<Arc<dyn Cloud>, Problem> {
+    cloud_from(spec, state, programs, access, Standpoint::Inside)
+}
+
+/// Where a master stands, seen from its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standpoint {
+    /// In their network, or nowhere in particular: it takes their private addresses.
+    Inside,
+    /// On a person's machine: it takes public addresses and the ways that `ssh:` names.
+    Outside,
+}
+
+/// The cloud of a run for its master.
+pub(super) fn cloud_from(
+    spec: &Spec,
+    state: &StateFolder,
+    programs: &Executables,
+    access: &Access,
+    standpoint: Standpoint,
 ) -> Result<Arc<dyn Cloud>, Problem> {
     match spec.cloud {
         CloudKind::Local => Ok(Arc::new(LocalCloud::new(LocalSettings {
@@ -35,35 +55,27 @@ pub async fn cloud_of(
             timing: spec.timing.clone(),
         }))),
         CloudKind::Inventory => Ok(Arc::new(InventoryCloud::new(hosts::reachable(spec.inventory.as_deref())?))),
-        CloudKind::Ec2 => {
-            let _ = access;
-            Err(Problem::failed("this build cannot reach EC2"))
-        }
+        CloudKind::Ec2 => Ok(Arc::new(ec2(spec, access, standpoint))),
     }
 }
 
 /// The cloud that gives the masters of a run machines of their own.
 pub async fn master_cloud_of(spec: &Spec, access: &Access) -> Result<Arc<dyn MasterCloud>, Problem> {
-    let _ = (spec, access);
-    Err(Problem::failed("this build cannot reach EC2"))
+    Ok(Arc::new(ec2(spec, access, Standpoint::Inside)))
 }
 
-/// What EC2 makes of a cluster's names, and where its master may stand.
-pub(super) async fn resolve(
-    access: &Access,
-    cluster: &ClusterSpec,
-    with_master: bool,
-) -> Result<(Value, Option<MasterPlace>), Problem> {
-    let _ = (access, cluster, with_master);
-    Err(Problem::failed("this build cannot reach EC2"))
-}
-
-/// Where a master may stand, and what it runs there.
-pub(super) struct MasterPlace {
-    /// Its picks, in order.
-    pub(super) picks: Vec<Pick>,
-    /// The architecture of its machine: `x86_64`, `arm64`.
-    pub(super) arch: String,
+fn ec2(spec: &Spec, access: &Access, standpoint: Standpoint) -> Ec2Cloud {
+    Ec2Cloud::new(Ec2Settings {
+        access: spec.cluster.region.as_ref().map_or_else(
+            || access.clone(),
+            // The order says where its machines are, whatever region this machine is used to.
+            |region| Access { region: Some(region.clone()), ..access.clone() },
+        ),
+        cluster: spec.cluster.clone(),
+        resolved: spec.resolved.clone(),
+        timing: spec.timing.clone(),
+        outside: standpoint == Standpoint::Outside,
+    })
 }
 
 /// The way to a run's workers. The run's own private key stands in the master's private folder as long as it lives.

@@ -1,15 +1,17 @@
 //! What EC2 makes of the names in a playbook, once, before anything exists: region, images, zones, the master's machine.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::ground::Ground;
 use super::machine::{Blueprint, unseen, with_defaults};
 use super::order::Order;
-use super::places;
 use super::read::Reading;
 use crate::core::records::{CloudKind, ClusterSpec};
 use crate::entry::exit::Problem;
 use crate::platform::aws::region_of;
+use crate::platform::cloud::ec2::{Resolution, ResolveError, Wrong, resolve};
 
 /// What goes into the spec of it.
 pub(super) struct Provision {
@@ -43,8 +45,9 @@ pub(super) async fn provision(ground: &Ground, order: &Order, reading: &Reading)
     })?;
     cluster.region = Some(region.clone());
     let access = ground.access.in_region(Some(&region));
-    let (resolved, place) = places::resolve(&access, &cluster, !order.foreground).await?;
-    let master = place.map(|place| -> Result<Blueprint, Problem> {
+    let Resolution { resolved, master } =
+        resolve(&access, &cluster, !order.foreground).await.map_err(|error| refusal(&error))?;
+    let master = master.map(|place| -> Result<Blueprint, Problem> {
         fits(&place.arch)?;
         Ok(Blueprint {
             picks: place.picks,
@@ -55,6 +58,18 @@ pub(super) async fn provision(ground: &Ground, order: &Order, reading: &Reading)
         })
     });
     Ok(Provision { cluster, resolved, master: master.transpose()? })
+}
+
+/// What EC2 does not have of what the playbook names, as check would say it; or that it could not be asked.
+fn refusal(error: &ResolveError) -> Problem {
+    let ResolveError::Wrong(found) = error else { return Problem::failed(format!("ask EC2: {error}")) };
+    let mut text = String::new();
+    for Wrong { at, what, hint } in found {
+        let _ = writeln!(text, "error: {at}: {what}\n  help: {hint}");
+    }
+    let word = if found.len() == 1 { "error" } else { "errors" };
+    let _ = writeln!(text, "{} {word}; nothing was launched", found.len());
+    Problem::Refused(text)
 }
 
 /// A master runs this very program.

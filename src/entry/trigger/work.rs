@@ -12,7 +12,7 @@ use super::find::{refuse_reaped, store_failed};
 use super::ground::Ground;
 use super::lock::MasterLock;
 use super::machine::OwnLease;
-use super::places;
+use super::places::{self, Standpoint};
 use super::signals::{Wish, wishes};
 use super::state::StateFolder;
 use crate::core::event::{Event, EventKind};
@@ -21,7 +21,7 @@ use crate::core::records::{Receipt, Spec};
 use crate::core::timing::ms;
 use crate::entry::exit::{CANCELLED, Problem};
 use crate::platform::bundle;
-use crate::platform::store::{Store, layout};
+use crate::platform::store::{PatientStore, Store, layout};
 use crate::run::engine::{self, EngineError, Master, Stop};
 use crate::views::report::{LiveWriter, Reporter, duration_text};
 
@@ -59,7 +59,7 @@ impl Turn {
 /// Works on a run until it is over, as its next master. Refused while another master of this machine lives.
 pub async fn work(ground: &Ground, spec: Spec, turn: &Turn, sight: Sight) -> Result<Receipt, Problem> {
     let Ground { store, state, programs, access } = ground;
-    let store = store.clone();
+    let store: Arc<dyn Store> = Arc::new(PatientStore::new(store.clone(), &spec.timing));
     let run = spec.run.clone();
     let _lock = match MasterLock::take(&state.lock(&run))? {
         Ok(lock) => lock,
@@ -74,7 +74,8 @@ pub async fn work(ground: &Ground, spec: Spec, turn: &Turn, sight: Sight) -> Res
         .context("make a folder for temporary files")?;
     let world = Arc::new(SystemWorld);
     let access = access.as_master(&run, expected_epoch(store.as_ref(), &run, turn).await?);
-    let cloud = places::cloud_of(&spec, state, programs, &access).await?;
+    let standpoint = if turn.claimed.is_some() { Standpoint::Inside } else { Standpoint::Outside };
+    let cloud = places::cloud_from(&spec, state, programs, &access, standpoint)?;
     let connector = places::connector_of(&spec, store.as_ref(), scratch.path(), programs).await?;
     let (events, received) = mpsc::unbounded_channel();
     let (stop, stopped) = watch::channel(Stop::No);
@@ -219,7 +220,7 @@ async fn show(
 
 /// The machine of a master lives as long as its run may.
 fn follow_deadline(lease: &OwnLease, event: &EventKind) {
-    if let EventKind::RunStarted { deadline_ms, .. } = event {
+    if let EventKind::RunStarted { deadline_ms, .. } | EventKind::DeadlineMoved { deadline_ms, .. } = event {
         // A disk that takes no file of a few bytes takes no journal either: the old end stands.
         let _ = lease.deadline(*deadline_ms);
     }

@@ -28,6 +28,11 @@ pub fn index_open_key(run: &RunId) -> String {
 /// Written by whoever must know what time it is for the store: its listing tells.
 pub const CLOCK: &str = "index/clock";
 
+/// What `dayfly doctor` writes and removes again.
+pub fn doctor_key(name: &str) -> String {
+    format!("index/doctor/{name}")
+}
+
 /// Finds a run by its date (`2026-01-31`).
 pub fn index_day_key(date: &str, run: &RunId) -> String {
     format!("{INDEX_DAY}{date}/{run}")
@@ -186,6 +191,12 @@ pub fn number_of(key: &str) -> Option<u64> {
     name.split('.').next()?.parse().ok()
 }
 
+/// Which part of a run a key or a prefix belongs to: `journal`, `beat`, … Only for what lies in a folder of the run.
+pub fn part_of_run(key: &str) -> Option<&str> {
+    let (_, rest) = key.strip_prefix(RUNS)?.split_once('/')?;
+    rest.split_once('/').map(|(part, _)| part)
+}
+
 /// Refuses keys that would leave the store or that no file system could hold.
 pub fn check_key(key: &str) -> Result<(), StoreError> {
     let plain = |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains('\0');
@@ -208,6 +219,10 @@ mod tests {
         assert_eq!(number_of(&journal_key(&run, 12)), Some(12));
         assert_eq!(number_of(&beat_key(&run, Epoch(3))), Some(3));
         assert_eq!(number_of("runs/r1/spec.json"), None);
+        assert_eq!(part_of_run(&journal_key(&run, 1)), Some("journal"));
+        assert_eq!(part_of_run(&control_prefix(&run)), Some("control"));
+        assert_eq!(part_of_run(&receipt_key(&run)), None);
+        assert_eq!(part_of_run(&index_open_key(&run)), None);
     }
 
     #[test]

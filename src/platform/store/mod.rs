@@ -6,6 +6,7 @@ pub mod journal;
 pub mod layout;
 mod memory;
 mod opening;
+mod patient;
 pub mod s3;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 pub use directory::DirectoryStore;
 pub use memory::MemoryStore;
 pub use opening::open;
+pub use patient::PatientStore;
 
 /// What `create` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

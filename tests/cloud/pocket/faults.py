@@ -70,6 +70,12 @@ def reboot(machine: Machine) -> None:
     os.kill(powered(machine).init(), REBOOT)
 
 
+def command(machine: Machine, line: str) -> None:
+    """Runs a shell line as root on the host, from outside; its failure is not told."""
+    subprocess.run(["nsenter", "-t", str(powered(machine).init()), "--mount", "--pid", "--net", "--uts", "--ipc", "sh", "-c", line],
+                   stdin=subprocess.DEVNULL, check=False, timeout=20)
+
+
 def disk(machine: Machine, free_kb: int | None = None, mb: int | None = None) -> None:
     """The disk has so much left (0: full), or its size is `mb`, to undo that."""
     folder = str(machine.host.folder)
@@ -104,7 +110,7 @@ def rebalance(machine: Machine) -> None:
 
 HOST_FAULTS: dict[str, Callable[..., None]] = {
     fault.__name__: fault
-    for fault in (cut, join, blackhole, slow, freeze, thaw, crash, poweroff, reboot, disk, processor, spot_notice, rebalance)
+    for fault in (cut, join, blackhole, slow, freeze, thaw, crash, command, poweroff, reboot, disk, processor, spot_notice, rebalance)
 }
 
 

@@ -3,11 +3,13 @@
 mod estimate;
 mod text;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
 
-use self::estimate::{Known, Plan, estimate, master_of};
+pub use self::estimate::master_of;
+use self::estimate::{Known, Plan, estimate};
 use super::order::{OrderArguments, Who};
 use super::place::AwsArguments;
 use super::{Ended, screen};
@@ -136,7 +138,7 @@ fn elsewhere_text(reading: &Reading, plan: &Plan) -> String {
     let ttl = duration_text(plan.ttl_ms);
     let mut text = format!("{name}: workers are processes on this machine, for {ttl} at most; nothing was launched\n");
     for machines in &plan.machines {
-        text.push_str(&format!("{}: {}\n", machines.name, machines.count));
+        let _ = writeln!(text, "{}: {}", machines.name, machines.count);
     }
     text
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::blueprint::Blueprint;
 use super::claim::MasterCall;
-use super::lease::folder_of;
 use crate::core::records::Spec;
 use crate::entry::exit::Problem;
+use crate::platform::cloud::ec2::timers;
 
 /// What the machine's disk gets, and its unit.
 const BOOT: &str = include_str!("boot.sh");
@@ -20,8 +20,7 @@ const BOUNDARY: &str = "==dayfly-boothook==";
 
 /// The user data of the master that is called.
 pub(super) fn user_data(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -> Result<String, Problem> {
-    let folder = folder_of(&spec.run, call.epoch);
-    let parts = [timers(&folder, call.deadline_ms, spec.timing.lease_ms), boot(spec, blueprint, call)?];
+    let parts = [timers(&spec.run, spec.timing.lease_ms, call.deadline_ms), boot(spec, blueprint, call)?];
     let mut text = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\n");
     for part in parts {
         text +=
@@ -35,12 +34,6 @@ pub(super) fn user_data(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -
         )));
     }
     Ok(text)
-}
-
-/// The two timers that end the machine by themselves.
-fn timers(folder: &str, deadline_ms: i64, lease_ms: u64) -> String {
-    let _ = (folder, deadline_ms, lease_ms);
-    String::new()
 }
 
 /// The script that brings the master at every boot.

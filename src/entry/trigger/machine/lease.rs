@@ -12,7 +12,7 @@ use crate::core::records::FORMAT_VERSION;
 use crate::core::timing::{Timing, ms};
 
 /// The folder that the timers of a master's machine read, as a worker's timers read the worker's.
-pub(super) fn folder_of(run: &RunId, epoch: Epoch) -> String {
+fn folder_of(run: &RunId, epoch: Epoch) -> String {
     format!("/var/lib/dayfly/{run}/master.{epoch}")
 }
 

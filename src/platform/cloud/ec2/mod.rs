@@ -44,7 +44,7 @@ pub use client::client;
 pub use describing::Tagged;
 pub use meaning::{Meaning, meaning};
 pub use prices::{PriceTable, SpotPrice, spot_prices};
-pub use probe::{Network, Permit, Probe, Quota};
+pub use probe::{Network, Permit, Probe, Quota, Ways};
 pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve, resolve_by};
 pub use user_data::timers;
 

@@ -24,7 +24,9 @@ impl Address {
     pub fn parse(location: &str) -> Result<Self, String> {
         let rest = location.strip_prefix("s3://").ok_or("it must begin with s3://")?;
         if rest.starts_with("arn:") {
-            return Err("an ARN cannot be a store: give s3://bucket/prefix (an access point has an alias, which can)".into());
+            return Err(
+                "an ARN cannot be a store: give s3://bucket/prefix (an access point has an alias, which can)".into()
+            );
         }
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         check_bucket(bucket)?;

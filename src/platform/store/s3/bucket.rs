@@ -17,7 +17,7 @@ use super::failure::{Target, Trouble, cause, region_of};
 /// An address that takes no connection in this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);
 /// One attempt of a request without a body takes at most this long; a hung connection must not eat a master's fence.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(7);
 /// Bytes that travel in one second at the least.
 const SLOWEST: u64 = 256 * 1024;
 /// Reads of a whole object begin anew this often when the stream breaks.
@@ -37,17 +37,23 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Makes a client; asks for the bucket's region where none is set.
-    pub async fn reach(address: Address, config: &SdkConfig) -> Result<Self, Trouble> {
-        let endpoint = endpoint_of(config);
-        let region = config.region().map(ToString::to_string);
-        let known = region.clone().or_else(|| endpoint.as_ref().map(|_| ANY_REGION.to_owned()));
-        let region = known.clone().unwrap_or_else(|| ANY_REGION.to_owned());
-        let target = Target { bucket: address.bucket.clone(), region, endpoint };
+    /// Makes a client for the region of the bucket, which need not be the region where a run's machines are.
+    pub async fn reach(address: Address, config: &SdkConfig, profile: Option<String>) -> Result<Self, Trouble> {
+        let chosen = config.region().map(ToString::to_string);
+        let region = chosen.clone().unwrap_or_else(|| ANY_REGION.to_owned());
+        let target = Target { bucket: address.bucket.clone(), region, endpoint: endpoint_of(config), profile };
         let mut bucket = Self { client: client(config, &target), address, target };
-        if known.is_none() {
-            bucket.target.region = bucket.ask_region().await?;
-            bucket.client = client(config, &bucket.target);
+        if bucket.target.endpoint.is_none() {
+            match bucket.ask_region().await {
+                Ok(region) if region == bucket.target.region => {}
+                Ok(region) => {
+                    bucket.target.region = region;
+                    bucket.client = client(config, &bucket.target);
+                }
+                // Whoever asks next learns what is wrong, if it still is.
+                Err(Trouble::Passing(_)) if chosen.is_some() => {}
+                Err(trouble) => return Err(trouble),
+            }
         }
         Ok(bucket)
     }
@@ -55,14 +61,10 @@ impl Bucket {
     /// Any region may be asked: the answer, also a refusal, names the right one (S3 API Reference, HeadBucket).
     async fn ask_region(&self) -> Result<String, Trouble> {
         match self.client.head_bucket().bucket(&self.target.bucket).send().await {
-            Ok(found) => Ok(found.bucket_region().unwrap_or(ANY_REGION).to_owned()),
+            Ok(found) => Ok(found.bucket_region().unwrap_or(&self.target.region).to_owned()),
             Err(error) => match error.raw_response().and_then(region_of) {
                 Some(region) => Ok(region),
-                None if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) => {
-                    let bucket = &self.target.bucket;
-                    Err(Trouble::Refused(format!("there is no bucket {bucket:?}: check its name, or make it first")))
-                }
-                None => Err(self.target.trouble(&error, "s3:ListBucket")),
+                None => Err(self.target.trouble(&error, "s3:ListBucket").of_bucket(&self.target)),
             },
         }
     }
@@ -84,11 +86,7 @@ impl Bucket {
             .body(ByteStream::from(bytes));
         match request.customize().config_override(overrides).send().await {
             Ok(_) => Ok(()),
-            // A key is no reason why a write fails: what is missing is the bucket, or what stands in its place.
-            Err(error) => Err(match self.target.trouble(&error, "s3:PutObject") {
-                Trouble::NoSuchKey => Trouble::Refused(format!("there is no bucket {:?}", self.target.bucket)),
-                other => other,
-            }),
+            Err(error) => Err(self.target.trouble(&error, "s3:PutObject").of_bucket(&self.target)),
         }
     }
 
@@ -145,4 +143,47 @@ fn client(config: &SdkConfig, target: &Target) -> Client {
 fn endpoint_of(config: &SdkConfig) -> Option<String> {
     let for_s3 = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| !url.is_empty());
     config.endpoint_url().map(str::to_owned).or(for_s3)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::Credentials;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::platform::aws;
+
+    /// A bucket on a server that gives one answer to everything.
+    async fn bucket(answer: &'static str) -> Bucket {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let access = aws::Access {
+            endpoint_url: Some(format!("http://{}", listener.local_addr().unwrap())),
+            region: Some("eu-west-1".to_owned()),
+            ..aws::Access::default()
+        };
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        let keys = Credentials::new("a", "b", None, None, "test");
+        let config = aws::config(&access).await.into_builder();
+        let config = config.credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(keys));
+        Bucket::reach(Address::parse("s3://bucket/x").unwrap(), &config.build(), None).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_answer_tells_the_region_of_a_bucket() {
+        for (answer, region) in [
+            ("HTTP/1.1 200 OK\r\nx-amz-bucket-region: ap-south-1\r\nConnection: close\r\n\r\n", "ap-south-1"),
+            ("HTTP/1.1 301 Moved\r\nx-amz-bucket-region: ap-south-1\r\nConnection: close\r\n\r\n", "ap-south-1"),
+            ("HTTP/1.1 403 Forbidden\r\nx-amz-bucket-region: ap-south-1\r\nConnection: close\r\n\r\n", "ap-south-1"),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "eu-west-1"),
+        ] {
+            assert_eq!(bucket(answer).await.ask_region().await.unwrap(), region, "{answer}");
+        }
+        let gone = bucket("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n").await.ask_region().await.unwrap_err();
+        assert!(matches!(&gone, Trouble::Refused(why) if why.contains("no bucket")), "{gone:?}");
+    }
 }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::bucket::Bucket;
 use super::failure::Trouble;
@@ -15,6 +16,8 @@ use crate::platform::store::Created;
 
 /// Attempts of one call, whatever the answers; whoever has more patience calls again.
 const ATTEMPTS: u32 = 5;
+/// No attempt begins after this long: hung connections must not eat the time that a master may live without its store.
+const LONGEST: Duration = Duration::from_secs(15);
 /// Before the second attempt; doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -23,6 +26,7 @@ pub async fn create(bucket: &Bucket, full: &str, bytes: Bytes) -> Result<Created
     let mut lost = false;
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
+    let give_up = Instant::now() + LONGEST;
     loop {
         let trouble = match bucket.put(full, bytes.clone(), true).await {
             Ok(()) => return Ok(Created::New),
@@ -40,7 +44,7 @@ pub async fn create(bucket: &Bucket, full: &str, bytes: Bytes) -> Result<Created
             Err(Trouble::Conflict) => Trouble::Conflict,
             Err(other) => return Err(other),
         };
-        if attempt == ATTEMPTS {
+        if attempt == ATTEMPTS || Instant::now() > give_up {
             return Err(trouble);
         }
         attempt += 1;

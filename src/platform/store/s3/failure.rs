@@ -28,6 +28,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The same for a call about no single object: what is missing then is the bucket.
+    #[must_use]
+    pub fn of_bucket(self, target: &Target) -> Self {
+        if matches!(self, Self::NoSuchKey) { Self::Refused(target.no_bucket()) } else { self }
+    }
+
     /// As the store's error.
     pub fn into_error(self, operation: &'static str, key: &str) -> StoreError {
         let (why, retry) = match self {
@@ -52,6 +58,8 @@ pub struct Target {
     pub region: String,
     /// Another address than that of AWS.
     pub endpoint: Option<String>,
+    /// The profile that was chosen, if any.
+    pub profile: Option<String>,
 }
 
 impl Target {
@@ -65,9 +73,16 @@ impl Target {
             SdkError::TimeoutError(_) => Trouble::Passing(format!("{} does not answer in time", self.name())),
             SdkError::ResponseError(context) => {
                 let status = context.raw().status().as_u16();
-                Trouble::Passing(format!("the answer of {} (HTTP {status}) cannot be read: {}", self.name(), cause(error)))
+                Trouble::Passing(format!(
+                    "the answer of {} (HTTP {status}) cannot be read: {}",
+                    self.name(),
+                    cause(error)
+                ))
             }
-            other => find::<CredentialsError>(other).map_or_else(|| self.unsent(other), without_credentials),
+            other => match find::<CredentialsError>(other) {
+                Some(error) => self.without_credentials(error),
+                None => self.unsent(other),
+            },
         }
     }
 
@@ -98,7 +113,6 @@ impl Target {
     fn answered(&self, meta: &ErrorMetadata, raw: &HttpResponse, needs: &str) -> Trouble {
         let status = raw.status().as_u16();
         let code = meta.code().unwrap_or_default();
-        let (bucket, region) = (&self.bucket, &self.region);
         let refused = Trouble::Refused;
         match (code, status) {
             ("NoSuchKey", _) => Trouble::NoSuchKey,
@@ -106,9 +120,7 @@ impl Target {
             ("PreconditionFailed", _) | (_, 412) => Trouble::NotMet,
             ("InvalidRange", _) | (_, 416) => Trouble::BadRange,
             ("ConditionalRequestConflict" | "OperationAborted", _) => Trouble::Conflict,
-            ("NoSuchBucket", _) => refused(format!(
-                "there is no bucket {bucket:?}: check its name, or make it with \"aws s3 mb s3://{bucket} --region {region}\""
-            )),
+            ("NoSuchBucket", _) => refused(self.no_bucket()),
             ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
             | (_, 301 | 307) => refused(self.elsewhere(region_of(raw).as_deref())),
             ("InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException", _) => refused(
@@ -127,9 +139,7 @@ impl Target {
             ("AllAccessDisabled" | "AccountProblem" | "NotSignedUp" | "InvalidPayer", _) => {
                 refused(format!("the account cannot use S3: {}", said(meta, status)))
             }
-            ("SlowDown" | "RequestTimeout" | "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody", _)
-            | ("RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "TooManyRequests", _)
-            | (_, 408 | 429 | 500 | 502..=599) => Trouble::Passing(said(meta, status)),
+            (code, status) if passes(code, status) => Trouble::Passing(said(meta, status)),
             ("NotImplemented", _) | (_, 501) => refused(format!(
                 "{} does not do what a store needs ({}): conditional writes (If-None-Match) must work there",
                 self.name(),
@@ -141,10 +151,19 @@ impl Target {
         }
     }
 
+    fn no_bucket(&self) -> String {
+        let (bucket, region) = (&self.bucket, &self.region);
+        format!(
+            "there is no bucket {bucket:?}: check its name, or make it with \"aws s3 mb s3://{bucket} --region {region}\""
+        )
+    }
+
     fn denied(&self, meta: &ErrorMetadata, status: u16, needs: &str) -> String {
         let bucket = &self.bucket;
         let absent = if needs == "s3:GetObject" {
-            format!("; without s3:ListBucket on arn:aws:s3:::{bucket} this is also the answer for an object that is absent")
+            format!(
+                "; without s3:ListBucket on arn:aws:s3:::{bucket} this is also the answer for an object that is absent"
+            )
         } else {
             String::new()
         };
@@ -154,8 +173,29 @@ impl Target {
     fn elsewhere(&self, region: Option<&str>) -> String {
         let (bucket, ours) = (&self.bucket, &self.region);
         match region.filter(|region| region != ours) {
-            Some(region) => format!("the bucket {bucket:?} is in region {region}, not in {ours}: set --region {region}"),
+            Some(region) => {
+                format!("the bucket {bucket:?} is in region {region}, not in {ours}: set --region {region}")
+            }
             None => format!("the bucket {bucket:?} is not in region {ours}: set --region to the region that it is in"),
+        }
+    }
+
+    fn without_credentials(&self, error: &CredentialsError) -> Trouble {
+        let text = cause(error);
+        match (error, &self.profile) {
+            (CredentialsError::CredentialsNotLoaded(_), Some(profile)) => Trouble::Refused(format!(
+                "there are no AWS credentials in profile {profile:?}: look for it in ~/.aws/config and ~/.aws/credentials, \
+                 or choose another with --profile"
+            )),
+            (CredentialsError::CredentialsNotLoaded(_), None) => Trouble::Refused(
+                "there are no AWS credentials: run \"aws configure\" or \"aws sso login\", choose a profile with --profile, \
+                 or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; on EC2, give the instance a role"
+                    .to_owned(),
+            ),
+            (CredentialsError::InvalidConfiguration(_), _) => {
+                Trouble::Refused(format!("the AWS configuration cannot be used: {text}; check --profile and ~/.aws/config"))
+            }
+            _ => Trouble::Passing(format!("the AWS credentials cannot be had: {text}")),
         }
     }
 
@@ -174,19 +214,13 @@ pub fn region_of(raw: &HttpResponse) -> Option<String> {
     })
 }
 
-fn without_credentials(error: &CredentialsError) -> Trouble {
-    let text = cause(error);
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => Trouble::Refused(
-            "there are no AWS credentials: run \"aws configure\" or \"aws sso login\", choose a profile with --profile, or \
-             set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; on EC2, give the instance a role"
-                .to_owned(),
-        ),
-        CredentialsError::InvalidConfiguration(_) => {
-            Trouble::Refused(format!("the AWS configuration cannot be used: {text}; check --profile and ~/.aws/config"))
-        }
-        _ => Trouble::Passing(format!("the AWS credentials cannot be had: {text}")),
-    }
+/// Whether an answer speaks of this moment: too much at once, bytes that were damaged on the way, trouble of the service.
+fn passes(code: &str, status: u16) -> bool {
+    let busy =
+        ["SlowDown", "RequestTimeout", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequests"];
+    let damaged = ["BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"];
+    let trouble = matches!(status, 408 | 429 | 500 | 502..=599);
+    trouble || busy.contains(&code) || damaged.contains(&code)
 }
 
 /// What the service said, and its name for the request, which its support asks for.

@@ -22,7 +22,7 @@ pub async fn list(bucket: &Bucket, prefix: &str, after: Option<&str>) -> Result<
             .set_continuation_token(more)
             .send()
             .await
-            .map_err(|error| absent_bucket(bucket, bucket.target.trouble(&error, "s3:ListBucket")))?;
+            .map_err(|error| bucket.target.trouble(&error, "s3:ListBucket").of_bucket(&bucket.target))?;
         for object in page.contents() {
             let full = decoded(object.key().unwrap_or_default(), page.encoding_type());
             let Some(key) = bucket.address.relative(&full) else { continue };
@@ -55,7 +55,9 @@ pub async fn abort_uploads(bucket: &Bucket, prefix: &str) -> Result<usize, Troub
             .set_upload_id_marker(id_marker)
             .send()
             .await
-            .map_err(|error| absent_bucket(bucket, bucket.target.trouble(&error, "s3:ListBucketMultipartUploads")))?;
+            .map_err(|error| {
+                bucket.target.trouble(&error, "s3:ListBucketMultipartUploads").of_bucket(&bucket.target)
+            })?;
         for upload in page.uploads() {
             let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
             match abort(bucket, &decoded(key, page.encoding_type()), id).await {
@@ -77,14 +79,6 @@ pub async fn abort(bucket: &Bucket, full: &str, id: &str) -> Result<(), Trouble>
     let request = bucket.client.abort_multipart_upload().bucket(&bucket.address.bucket).key(full).upload_id(id);
     let done = request.send().await;
     done.map(drop).map_err(|error| bucket.target.trouble(&error, "s3:AbortMultipartUpload"))
-}
-
-/// A listing knows no keys: what is missing is the bucket.
-fn absent_bucket(bucket: &Bucket, trouble: Trouble) -> Trouble {
-    match trouble {
-        Trouble::NoSuchKey => Trouble::Refused(format!("there is no bucket {:?}", bucket.target.bucket)),
-        other => other,
-    }
 }
 
 /// A key as it is, from the form encoding of listings, which not every service knows.

@@ -19,25 +19,26 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// Opens `s3://bucket/prefix`. Nothing is asked of the network but, where no region is set, that of the bucket.
+    /// Opens `s3://bucket/prefix`. Of AWS, the region of the bucket is asked; of another endpoint, nothing.
     pub async fn open(location: &str, access: &Access) -> Result<Self, StoreError> {
         let address = parse(location)?;
-        Self::reach(location, address, &config(access).await).await
+        let profile = access.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
+        Self::reach(location, address, &config(access).await, profile).await
     }
 
     /// The same with a configuration at hand.
     pub async fn with_config(location: &str, config: &SdkConfig) -> Result<Self, StoreError> {
-        Self::reach(location, parse(location)?, config).await
+        Self::reach(location, parse(location)?, config, None).await
     }
 
-    async fn reach(location: &str, address: Address, config: &SdkConfig) -> Result<Self, StoreError> {
-        let bucket = Bucket::reach(address, config).await;
+    async fn reach(
+        location: &str,
+        address: Address,
+        config: &SdkConfig,
+        profile: Option<String>,
+    ) -> Result<Self, StoreError> {
+        let bucket = Bucket::reach(address, config, profile).await;
         Ok(Self { bucket: bucket.map_err(|trouble| trouble.into_error("open", location))? })
-    }
-
-    /// The region of the bucket, as far as it is known.
-    pub fn region(&self) -> &str {
-        &self.bucket.target.region
     }
 }
 

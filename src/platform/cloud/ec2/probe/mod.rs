@@ -5,7 +5,7 @@ mod network;
 mod permissions;
 mod quotas;
 
-pub use network::Network;
+pub use network::{Network, Ways};
 pub use permissions::Permit;
 pub use quotas::Quota;
 

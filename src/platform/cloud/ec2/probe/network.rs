@@ -18,12 +18,22 @@ pub struct Network {
     pub zone: String,
     /// Addresses that are free now.
     pub free: u32,
-    /// By what its machines reach the internet: `igw-…`, `nat-…` and the like; none in a private subnet.
-    pub way_out: Option<String>,
-    /// Whether that way is an internet gateway: only machines with public addresses can use it.
-    pub needs_public_address: bool,
+}
+
+/// How machines of a subnet reach AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// By what they reach the internet: `igw-…`, `nat-…` and the like; none in a private subnet.
+    pub out: Option<String>,
     /// Services with an endpoint that the subnet can use: `s3`, `ec2`, `sts`.
     pub endpoints: Vec<String>,
+}
+
+impl Ways {
+    /// Whether the way out is an internet gateway: only machines with public addresses can use it.
+    pub fn need_public_address(&self) -> bool {
+        self.out.as_deref().is_some_and(|way| way.starts_with("igw-"))
+    }
 }
 
 impl Probe {
@@ -32,23 +42,20 @@ impl Probe {
         let ec2 = &self.clients.ec2;
         let asked = ec2.describe_subnets().filters(filter("subnet-id", ids)).send().await;
         let subnets = asked.map_err(|error| Failure::of(&error).into_cloud_error("ec2:DescribeSubnets"))?;
-        let mut networks = Vec::new();
-        for subnet in subnets.subnets() {
-            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-            let (id, vpc) = (text(subnet.subnet_id()), text(subnet.vpc_id()));
-            let Some(table) = self.route_table(&id, &vpc).await? else { continue };
-            let way_out = way_out(&table);
-            networks.push(Network {
-                endpoints: self.endpoints(&vpc, &table).await?,
-                zone: text(subnet.availability_zone()),
-                free: subnet.available_ip_address_count().and_then(|free| u32::try_from(free).ok()).unwrap_or(0),
-                needs_public_address: way_out.as_deref().is_some_and(|way| way.starts_with("igw-")),
-                way_out,
-                subnet: id,
-                vpc,
-            });
-        }
-        Ok(networks)
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let networks = subnets.subnets().iter().map(|subnet| Network {
+            subnet: text(subnet.subnet_id()),
+            vpc: text(subnet.vpc_id()),
+            zone: text(subnet.availability_zone()),
+            free: subnet.available_ip_address_count().and_then(|free| u32::try_from(free).ok()).unwrap_or(0),
+        });
+        Ok(networks.collect())
+    }
+
+    /// The ways from a subnet; none where it has no route table.
+    pub async fn ways(&self, network: &Network) -> Result<Option<Ways>, CloudError> {
+        let Some(table) = self.route_table(&network.subnet, &network.vpc).await? else { return Ok(None) };
+        Ok(Some(Ways { out: way_out(&table), endpoints: self.endpoints(&network.vpc, &table).await? }))
     }
 
     /// The table of a subnet: its own, else the main one of its network.

@@ -42,9 +42,16 @@ impl Probe {
             let asked = self.quotas.get_service_quota().service_code("ec2").quota_code(code).send().await;
             let answer =
                 asked.map_err(|error| Failure::of(&error).into_cloud_error("servicequotas:GetServiceQuota"))?;
-            let Some(limit) = answer.quota().and_then(aws_sdk_servicequotas::types::ServiceQuota::value) else { continue };
+            let Some(limit) = answer.quota().and_then(aws_sdk_servicequotas::types::ServiceQuota::value) else {
+                continue;
+            };
             let market = if spot { "spot" } else { "on-demand" };
-            quotas.push(Quota { name: format!("{market} vCPUs of {class} types"), code: code.to_owned(), limit, needed });
+            quotas.push(Quota {
+                name: format!("{market} vCPUs of {class} types"),
+                code: code.to_owned(),
+                limit,
+                needed,
+            });
         }
         Ok(quotas)
     }
@@ -58,7 +65,10 @@ impl Probe {
         let mut vcpus = BTreeMap::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| Failure::of(&error).into_cloud_error("ec2:DescribeInstanceTypes"))?;
-            let count = item.v_cpu_info().and_then(|info| info.default_v_cpus()).and_then(|n| u32::try_from(n).ok());
+            let count = item
+                .v_cpu_info()
+                .and_then(aws_sdk_ec2::types::VCpuInfo::default_v_cpus)
+                .and_then(|n| u32::try_from(n).ok());
             if let (Some(kind), Some(count)) = (item.instance_type(), count) {
                 vcpus.insert(kind.as_str().to_owned(), count);
             }

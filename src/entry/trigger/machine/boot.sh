@@ -18,11 +18,12 @@ After=network-online.target
 StartLimitIntervalSec=30min
 StartLimitBurst=6
 StartLimitAction=poweroff
-SuccessAction=poweroff
 
 [Service]
 Type=exec
 ExecStart=/usr/bin/python3 -I /var/lib/dayfly/boot/start.py
+# Not SuccessAction: systemd takes it at each restart too.
+ExecStopPost=/bin/sh -c '[ "$SERVICE_RESULT" != success ] || systemctl --no-block poweroff'
 Environment=HOME=/root XDG_STATE_HOME=/var/lib/dayfly
 WorkingDirectory=/
 StandardOutput=append:/var/lib/dayfly/boot/master.log
@@ -35,5 +36,6 @@ OOMPolicy=continue
 LimitNOFILE=65536
 TasksMax=infinity
 END_OF_FILE
+chmod 644 /etc/systemd/system/dayfly-master.service
 systemctl daemon-reload
 systemctl start --no-block dayfly-master.service

@@ -29,8 +29,8 @@ pocket: ## a cloud in one box, for trying things out: EC2, S3 and IAM with real 
 	@tests/cloud/start --person
 
 bench: ## measures against plain ssh and ansible-core; writes benches/results.json and a table
-	@.ci/install cargo sshd python-venv ansible
-	cargo build --locked --release --bin dayfly
+	@.ci/install cargo sshd python-venv ansible pocket awscli
+	cargo build --locked --release --bin dayfly --example transfer
 	cargo build --locked --profile agent --no-default-features --bin dayfly-agent
 	@.ci/bench
 

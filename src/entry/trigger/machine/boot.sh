@@ -1,13 +1,14 @@
 #!/bin/sh
 # The master of a dayfly run, at every boot: what it is goes to the disk, and its unit is started.
+# Not below /var/lib/dayfly: agents of steps on the master clean up there.
 set -u
-boot=/var/lib/dayfly/boot
+folder=/var/lib/dayfly-master
 umask 077
-mkdir -p "$boot"
-cat >"$boot/order.json" <<'END_OF_FILE'
+mkdir -p "$folder"
+cat >"$folder/order.json" <<'END_OF_FILE'
 @ORDER@
 END_OF_FILE
-cat >"$boot/start.py" <<'END_OF_FILE'
+cat >"$folder/start.py" <<'END_OF_FILE'
 @START@
 END_OF_FILE
 cat >/etc/systemd/system/dayfly-master.service <<'END_OF_FILE'
@@ -21,13 +22,13 @@ StartLimitAction=poweroff
 
 [Service]
 Type=exec
-ExecStart=/usr/bin/python3 -I /var/lib/dayfly/boot/start.py
+ExecStart=/usr/bin/python3 -I /var/lib/dayfly-master/start.py
 # Not SuccessAction: systemd takes it at each restart too.
 ExecStopPost=/bin/sh -c '[ "$SERVICE_RESULT" != success ] || systemctl --no-block poweroff'
-Environment=HOME=/root XDG_STATE_HOME=/var/lib/dayfly
+Environment=HOME=/root XDG_STATE_HOME=/var/lib/dayfly-master
 WorkingDirectory=/
-StandardOutput=append:/var/lib/dayfly/boot/master.log
-StandardError=append:/var/lib/dayfly/boot/master.log
+StandardOutput=append:/var/lib/dayfly-master/master.log
+StandardError=append:/var/lib/dayfly-master/master.log
 Restart=on-failure
 RestartSec=2
 TimeoutStopSec=15

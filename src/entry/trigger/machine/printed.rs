@@ -12,7 +12,7 @@ use crate::core::ids::{Epoch, RunId};
 use crate::platform::store::{Store, layout};
 
 /// Where the unit of a master's machine lets it print.
-const FILE: &str = "/var/lib/dayfly/boot/master.log";
+const FILE: &str = "/var/lib/dayfly-master/master.log";
 /// So much of its end is kept.
 const KEPT: u64 = 4 << 20;
 /// Between two looks for something new.

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-with open("/var/lib/dayfly/boot/order.json") as file:
+with open("/var/lib/dayfly-master/order.json") as file:
     ORDER = json.load(file)
 FOLDER = "/opt/dayfly/" + ORDER["programs"][0]["sha256"]
 PATIENCE = 480

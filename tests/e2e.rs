@@ -22,6 +22,8 @@ mod scene;
 
 #[path = "e2e/commands.rs"]
 mod commands;
+#[path = "e2e/deadline.rs"]
+mod deadline;
 #[path = "e2e/documentation.rs"]
 mod documentation;
 #[path = "e2e/faults_input.rs"]

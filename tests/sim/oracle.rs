@@ -8,8 +8,10 @@ use dayfly::platform::cloud::InstanceState;
 
 use crate::scenario::Scenario;
 
-/// No machine lives, no key was started twice on a machine.
+/// No machine lives, no name ever had two machines, no key was started twice on a machine.
 pub fn check(scenario: &Scenario, what: &str) {
+    let violations = scenario.reality.violations.lock().expect("the violations").clone();
+    assert!(violations.is_empty(), "{what}: {violations:?}");
     for (id, machine) in scenario.reality.machines().iter() {
         assert_eq!(machine.state, InstanceState::Terminated, "{what}: {id} still lives");
     }

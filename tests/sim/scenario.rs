@@ -16,7 +16,8 @@ use dayfly::run::engine::{self, EngineError, Master, Stop};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::world::{Faults, Life, Reality, SimCloud, SimConnector, SimStore, SimWorld};
+use crate::cloud::SimCloud;
+use crate::world::{Faults, Life, Reality, SimConnector, SimStore, SimWorld};
 
 /// A run and the world that it happens in.
 pub struct Scenario {
@@ -77,6 +78,12 @@ impl Scenario {
             timing: Timing::default(),
         };
         Self { reality: Reality::new(seed, faults), store, world, spec, cancel_after: None, folder }
+    }
+
+    /// The same scene with another playbook.
+    pub fn with_playbook(self, playbook: &str) -> Self {
+        std::fs::write(self.folder.path().join("workspace/site.yml"), playbook).expect("the playbook");
+        self
     }
 
     /// One master; none where it was killed on the way. Its workspace is its own: another machine.

@@ -9,15 +9,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dayfly::core::event::Stream;
-use dayfly::core::ids::{HostSlot, InstanceId, RunId, StepKey, sha256_hex};
-use dayfly::core::records::{CloudKind, End, StepOrder, StepOutcome};
+use dayfly::core::ids::{HostSlot, InstanceId, StepKey, sha256_hex};
+use dayfly::core::records::{End, StepOrder, StepOutcome};
 use dayfly::core::world::World;
-use dayfly::platform::cloud::{Cloud, CloudError, Instance, InstanceState, LaunchError, LaunchOrder, Reach};
+use dayfly::platform::cloud::InstanceState;
 use dayfly::platform::remote::{Connector, Greeting, Link, LinkError, LinkOrder, OutputChunk, RemoteFile, Sample};
 use dayfly::platform::store::{Created, Listed, MemoryStore, Store, StoreError};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+use crate::cloud::{Granted, Room};
 
 /// A small generator with a seed (SplitMix64), so that every run replays exactly.
 #[derive(Debug)]
@@ -72,6 +74,13 @@ pub struct Faults {
     pub store_answer_lost: u64,
     /// The host that dies when it starts this step (its key contains the text).
     pub dies_at: Option<(&'static str, &'static str)>,
+    /// Where machines may be asked for; none is one place without an end.
+    pub places: &'static [Room],
+    /// As many of the first machines end before they answer, and as many of those after them live and never answer.
+    pub stillborn: usize,
+    pub mute: usize,
+    /// The cloud does not show a machine for so long after its launch.
+    pub blind: Duration,
 }
 
 /// A step on a simulated disk.
@@ -88,6 +97,14 @@ pub struct Step {
 pub struct Machine {
     pub slot: HostSlot,
     pub state: InstanceState,
+    /// The number of the pick that it came from.
+    pub pick: u32,
+    pub since: Instant,
+    /// It lives and does not answer.
+    pub is_mute: bool,
+    /// The hard end, as it was told, and as the cloud shows it.
+    pub deadline_ms: i64,
+    pub shown_ms: i64,
     pub epoch: u32,
     pub steps: HashMap<StepKey, Step>,
     pub files: BTreeMap<String, Vec<u8>>,
@@ -96,9 +113,11 @@ pub struct Machine {
 /// Everything that is real in the simulation. It outlives masters.
 pub struct Reality {
     pub faults: Faults,
-    dice: Dice,
+    pub dice: Dice,
     machines: Mutex<BTreeMap<InstanceId, Machine>>,
-    launches: Mutex<HashMap<String, Vec<InstanceId>>>,
+    pub launches: Mutex<HashMap<String, Granted>>,
+    /// What must never happen, and did.
+    pub violations: Mutex<Vec<String>>,
     /// Every start of a step: key and machine.
     pub ledger: Mutex<Vec<(StepKey, InstanceId)>>,
 }
@@ -110,6 +129,7 @@ impl Reality {
             dice: Dice::new(seed ^ 0xdead_beef),
             machines: Mutex::default(),
             launches: Mutex::default(),
+            violations: Mutex::default(),
             ledger: Mutex::default(),
         })
     }
@@ -129,94 +149,10 @@ impl Life {
     pub fn new(reality: &Arc<Reality>) -> Self {
         Self { reality: reality.clone(), dead: Arc::default() }
     }
-    async fn breathe(&self) {
+    pub async fn breathe(&self) {
         if self.dead.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-    }
-}
-
-/// The simulated cloud.
-pub struct SimCloud(pub Life);
-
-#[async_trait]
-impl Cloud for SimCloud {
-    fn kind(&self) -> CloudKind {
-        CloudKind::Local
-    }
-    async fn launch(&self, order: &LaunchOrder, _host_key: &str) -> Result<Vec<Instance>, LaunchError> {
-        self.0.breathe().await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        self.0.breathe().await;
-        let reality = &self.0.reality;
-        let ids = {
-            let mut launches = reality.launches.lock().unwrap_or_else(PoisonError::into_inner);
-            launches
-                .entry(order.token.clone())
-                .or_insert_with(|| {
-                    let mut machines = reality.machines();
-                    order
-                        .slots
-                        .iter()
-                        .map(|slot| {
-                            let id = InstanceId::new(format!("i-{}", machines.len() + 1));
-                            machines.insert(
-                                id.clone(),
-                                Machine {
-                                    slot: slot.clone(),
-                                    state: InstanceState::Running,
-                                    epoch: 0,
-                                    steps: HashMap::new(),
-                                    files: BTreeMap::new(),
-                                },
-                            );
-                            id
-                        })
-                        .collect()
-                })
-                .clone()
-        };
-        if reality.dice.one_in(reality.faults.launch_answer_lost) {
-            return Err(LaunchError::Ambiguous("timeout".to_owned()));
-        }
-        self.describe(&order.run, &ids).await.map_err(|error| LaunchError::Ambiguous(error.to_string()))
-    }
-    async fn describe(&self, _run: &RunId, ids: &[InstanceId]) -> Result<Vec<Instance>, CloudError> {
-        self.0.breathe().await;
-        let machines = self.0.reality.machines();
-        Ok(ids.iter().filter_map(|id| machines.get(id).map(|machine| instance(id, machine))).collect())
-    }
-    async fn terminate(&self, _run: &RunId, ids: &[InstanceId]) -> Result<(), CloudError> {
-        self.0.breathe().await;
-        let mut machines = self.0.reality.machines();
-        for id in ids {
-            if let Some(machine) = machines.get_mut(id) {
-                machine.state = InstanceState::Terminated;
-            }
-        }
-        Ok(())
-    }
-    async fn sweep(&self, _run: &RunId) -> Result<Vec<Instance>, CloudError> {
-        self.0.breathe().await;
-        let machines = self.0.reality.machines();
-        let alive = machines.iter().filter(|(_, machine)| machine.state != InstanceState::Terminated);
-        Ok(alive.map(|(id, machine)| instance(id, machine)).collect())
-    }
-    async fn console(&self, _run: &RunId, _id: &InstanceId) -> Option<String> {
-        None
-    }
-    async fn forget(&self, _run: &RunId) -> Result<(), CloudError> {
-        Ok(())
-    }
-}
-
-fn instance(id: &InstanceId, machine: &Machine) -> Instance {
-    Instance {
-        id: id.clone(),
-        slot: machine.slot.clone(),
-        state: machine.state,
-        reach: Some(Reach::Child),
-        address: format!("10.0.0.{}", id.as_str().trim_start_matches("i-")),
     }
 }
 
@@ -239,7 +175,8 @@ impl SimLink {
     fn with<T>(&self, act: impl FnOnce(&InstanceId, &mut Machine) -> T) -> Result<T, LinkError> {
         let mut machines = self.life.reality.machines();
         let found = machines.iter_mut().find(|(_, machine)| machine.slot == self.order.slot);
-        let Some((id, machine)) = found.filter(|(_, machine)| machine.state == InstanceState::Running) else {
+        let answers = |machine: &Machine| machine.state == InstanceState::Running && !machine.is_mute;
+        let Some((id, machine)) = found.filter(|(_, machine)| answers(machine)) else {
             return Err(LinkError::Unknown("connection refused".to_owned()));
         };
         if machine.epoch > self.order.epoch.0 {
@@ -381,9 +318,9 @@ impl Link for SimLink {
         self.life.breathe().await;
         self.with(|_, _| ())
     }
-    async fn deadline(&self, _unix_ms: i64) -> Result<(), LinkError> {
+    async fn deadline(&self, unix_ms: i64) -> Result<(), LinkError> {
         self.life.breathe().await;
-        self.with(|_, _| ())
+        self.with(|_, machine| machine.deadline_ms = unix_ms)
     }
     async fn sample(&self) -> Result<Sample, LinkError> {
         Ok(Sample::default())

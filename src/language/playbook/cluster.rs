@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::core::ids::GroupName;
-use crate::core::records::{ClusterSpec, GroupSpec, Market, MasterSpec, OnLoss, SshSpec, Start, VolumeSpec};
+use crate::core::records::{ClusterSpec, GroupSpec, Market, MasterSpec, OnLoss, Start};
 use crate::core::source::{Diagnostic, Files, SourceMap, Spanned};
 use crate::language::yaml::{Kind, Node};
 
 use super::keywords::is_template;
 use super::reader::Reader;
-use super::units::{parse_duration, parse_gib};
+use super::units::parse_duration;
 
 /// The end of everything where `ttl` is not given: a day.
 pub const DEFAULT_TTL_MS: u64 = 24 * 3_600_000;
@@ -20,7 +20,17 @@ const MAX_TTL_MS: u64 = 30 * 24 * 3_600_000;
 /// The most workers of one group.
 const MAX_COUNT: u32 = 10_000;
 
-const GROUP_KEYS: [&str; 13] = [
+/// What may stand in an instance type beside letters and digits, in a name of IAM, and in that of a placement group.
+const TYPE_SIGNS: &str = ".-";
+const IAM_SIGNS: &str = "+=,.@_-";
+const PLACEMENT_SIGNS: &str = " +=,.@_-:/";
+
+const CLUSTER_KEYS: [&str; 5] = ["region", "ttl", "master", "tags", "groups"];
+
+const MASTER_KEYS: [&str; 7] =
+    ["instance_type", "subnets", "security_groups", "iam_instance_profile", "ami", "volume", "public_address"];
+
+const GROUP_KEYS: [&str; 16] = [
     "count",
     "min_count",
     "instance_type",
@@ -30,6 +40,9 @@ const GROUP_KEYS: [&str; 13] = [
     "security_groups",
     "iam_instance_profile",
     "volume",
+    "public_address",
+    "placement_group",
+    "capacity_reservation",
     "ssh",
     "start",
     "on_loss",
@@ -57,9 +70,10 @@ impl Reader<'_> {
         let mut cluster = ClusterSpec { ttl_ms: DEFAULT_TTL_MS, ..ClusterSpec::default() };
         for (name, key, value) in self.mapping(node, "cluster") {
             match name {
-                "region" => cluster.region = self.plain(value, name),
+                "region" => cluster.region = self.name(value, name, "-", 32),
                 "ttl" => cluster.ttl_ms = self.ttl(value).unwrap_or(DEFAULT_TTL_MS),
                 "master" => cluster.master = Some(self.master(value)),
+                "tags" => cluster.tags = self.tags(value),
                 "groups" => {
                     for (name, key, value) in self.mapping(value, "groups") {
                         if self.group_name(name, key) {
@@ -68,7 +82,7 @@ impl Reader<'_> {
                         }
                     }
                 }
-                _ => self.unknown_key(name, key, "cluster", ["region", "ttl", "master", "groups"]),
+                _ => self.unknown_key(name, key, "cluster", CLUSTER_KEYS),
             }
         }
         if node.get("groups").is_none_or(|groups| matches!(groups.kind, Kind::Null)) {
@@ -100,17 +114,14 @@ impl Reader<'_> {
         let mut master = MasterSpec::default();
         for (name, key, value) in self.mapping(node, "master") {
             match name {
-                "instance_type" => master.instance_type = self.plain(value, name),
+                "instance_type" => master.instance_type = self.name(value, name, TYPE_SIGNS, 64),
                 "subnets" => master.subnets = self.ids(value, name, "subnet-"),
                 "security_groups" => master.security_groups = self.ids(value, name, "sg-"),
-                "iam_instance_profile" => master.iam_instance_profile = self.plain(value, name),
-                "ami" => master.ami = self.plain(value, name),
-                _ => self.unknown_key(
-                    name,
-                    key,
-                    "master",
-                    ["instance_type", "subnets", "security_groups", "iam_instance_profile", "ami"],
-                ),
+                "iam_instance_profile" => master.iam_instance_profile = self.name(value, name, IAM_SIGNS, 128),
+                "ami" => master.ami = self.ami(value),
+                "volume" => master.volume = self.volume(value),
+                "public_address" => master.public_address = self.switch(value, name),
+                _ => self.unknown_key(name, key, "master", MASTER_KEYS),
             }
         }
         master
@@ -123,7 +134,7 @@ impl Reader<'_> {
             match name {
                 "count" => spec.count = self.count(value, name).unwrap_or(1),
                 "min_count" => min_count = self.count(value, name).map(|count| (count, value)),
-                "instance_type" => spec.instance_types = self.plains(value, name),
+                "instance_type" => spec.instance_types = self.names(value, name, TYPE_SIGNS, 64),
                 "subnets" => spec.subnets = self.ids(value, name, "subnet-"),
                 "market" => {
                     let words = [
@@ -133,10 +144,13 @@ impl Reader<'_> {
                     ];
                     spec.market = self.word(value, name, &words).unwrap_or_default();
                 }
-                "ami" => spec.ami = self.plain(value, name),
+                "ami" => spec.ami = self.ami(value),
                 "security_groups" => spec.security_groups = self.ids(value, name, "sg-"),
-                "iam_instance_profile" => spec.iam_instance_profile = self.plain(value, name),
+                "iam_instance_profile" => spec.iam_instance_profile = self.name(value, name, IAM_SIGNS, 128),
                 "volume" => spec.volume = self.volume(value),
+                "public_address" => spec.public_address = self.switch(value, name),
+                "placement_group" => spec.placement_group = self.name(value, name, PLACEMENT_SIGNS, 255),
+                "capacity_reservation" => spec.capacity_reservation = self.id(value, name, "cr-"),
                 "ssh" => spec.ssh = self.ssh(value),
                 "start" => {
                     let words = [("lazy", Start::Lazy), ("eager", Start::Eager)];
@@ -162,6 +176,13 @@ impl Reader<'_> {
                 }
                 _ => self.unknown_key(name, key, &format!("the group `{group}`"), GROUP_KEYS),
             }
+        }
+        if let Some(reserved) = node.get("capacity_reservation").filter(|_| spec.market == Market::Spot) {
+            self.report(
+                Diagnostic::error(reserved.span, format!("the group `{group}` takes spot instances only"))
+                    .label("no spot instance comes from a reservation")
+                    .help("leave it out, or buy on-demand"),
+            );
         }
         spec.min_count = spec.count;
         if let Some((count, value)) = min_count {
@@ -199,7 +220,7 @@ impl Reader<'_> {
     }
 
     /// Text that is no template: a cluster is read before there are variables.
-    fn plain(&mut self, node: &Node, keyword: &str) -> Option<String> {
+    pub(super) fn plain(&mut self, node: &Node, keyword: &str) -> Option<String> {
         let text = self.text(node, keyword)?;
         if is_template(&text.value) {
             self.no_template(node);
@@ -212,34 +233,12 @@ impl Reader<'_> {
         Some(text.value)
     }
 
-    fn no_template(&mut self, node: &Node) {
+    pub(super) fn no_template(&mut self, node: &Node) {
         self.report(
             Diagnostic::error(node.span, "a cluster takes no templates: it is read before there are variables")
                 .label("a template")
                 .help("write the value itself, or keep several files for --cluster"),
         );
-    }
-
-    fn plains(&mut self, node: &Node, keyword: &str) -> Vec<String> {
-        Self::one_or_many(node).iter().filter_map(|item| self.plain(item, keyword)).collect()
-    }
-
-    /// Ids of AWS, which begin with a known word.
-    fn ids(&mut self, node: &Node, keyword: &str, prefix: &str) -> Vec<String> {
-        let mut ids = Vec::new();
-        for item in Self::one_or_many(node) {
-            let Some(id) = self.plain(&item, keyword) else { continue };
-            if id.starts_with(prefix) {
-                ids.push(id);
-            } else {
-                self.report(
-                    Diagnostic::error(item.span, format!("`{id}` is not an id for `{keyword}`"))
-                        .label("not such an id")
-                        .help(format!("it begins with {prefix}")),
-                );
-            }
-        }
-        ids
     }
 
     fn word<T: Copy>(&mut self, node: &Node, keyword: &str, words: &[(&str, T)]) -> Option<T> {
@@ -249,33 +248,6 @@ impl Reader<'_> {
             self.wrong(node, keyword, &format!("one of {}", known.join(", ")));
         }
         found.map(|(_, value)| *value)
-    }
-
-    fn volume(&mut self, node: &Node) -> Option<VolumeSpec> {
-        let mut volume = None;
-        for (name, key, value) in self.mapping(node, "volume") {
-            match name {
-                "size" => match value.as_str().and_then(parse_gib) {
-                    Some(size_gib @ 1..=65_536) => volume = Some(VolumeSpec { size_gib }),
-                    _ => self.wrong(value, name, "a size such as 100GiB, from 1GiB to 64TiB"),
-                },
-                _ => self.unknown_key(name, key, "volume", ["size"]),
-            }
-        }
-        volume
-    }
-
-    fn ssh(&mut self, node: &Node) -> SshSpec {
-        let mut ssh = SshSpec::default();
-        for (name, key, value) in self.mapping(node, "ssh") {
-            match (name, &value.kind) {
-                ("user", _) => ssh.user = self.plain(value, name),
-                ("port", Kind::Int(port @ 1..=65_535)) => ssh.port = u16::try_from(*port).ok(),
-                ("port", _) => self.wrong(value, name, "a port from 1 to 65535"),
-                _ => self.unknown_key(name, key, "ssh", ["user", "port"]),
-            }
-        }
-        ssh
     }
 
     fn group_name(&mut self, name: &str, key: &Node) -> bool {

@@ -5,6 +5,7 @@
 mod action;
 mod ami;
 mod cluster;
+mod cluster_values;
 mod directives;
 mod document;
 mod inventory;

@@ -249,7 +249,7 @@ notify: []
             "p.yml:6:5: `all` cannot be the name of a group | rename it",
             "p.yml:7:41: `market` must be one of on-demand, spot, spot-then-on-demand, not the text `cheap` | ",
             "p.yml:7:63: `size` must be a size such as 100GiB, from 1GiB to 64TiB, not the text `100G` | ",
-            "p.yml:7:80: `x` is not an id for `subnets` | it begins with subnet-",
+            "p.yml:7:80: `x` is not an id for `subnets` | it begins with subnet-, and letters and digits follow",
             "p.yml:7:96: `port` must be a port from 1 to 65535, not `0` | ",
             "p.yml:7:30: the group `a` has min_count 3, but count is only 2 | make min_count at most as large as count",
             "p.yml:8:18: a cluster takes no templates: it is read before there are variables | write the value itself, or keep several files for --cluster",

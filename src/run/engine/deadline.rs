@@ -25,7 +25,7 @@ pub(super) async fn follow(context: Arc<Context>) {
         if wanted != shown {
             let machines = context.launches.machines().into_iter().map(|(_, id)| id);
             let alive: Vec<InstanceId> = machines.filter(|id| !context.launches.is_ended(id)).collect();
-            context.watch.is_firm().await;
+            context.watch.until_firm().await;
             if alive.is_empty() || context.cloud.extend(&context.spec.run, &alive, wanted).await.is_ok() {
                 shown = wanted;
             } else {

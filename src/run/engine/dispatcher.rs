@@ -68,7 +68,7 @@ pub(super) struct Dispatcher {
 impl Dispatcher {
     /// A run at its start; `state` knows every declared host.
     pub(super) fn new(context: Arc<Context>, state: RunState) -> Engine<Self> {
-        let hosts = hosts_of(&state);
+        let hosts = hosts_of(&state.declared);
         let mut plays = Vec::new();
         for play in &context.playbook.plays {
             let declared = match plan::select(&play.hosts.value, &hosts) {
@@ -201,8 +201,8 @@ impl Dispatcher {
 }
 
 /// Groups and hosts as patterns see them.
-pub(super) fn hosts_of(state: &RunState) -> Hosts {
-    let mut groups = (*state.groups).clone();
+pub(super) fn hosts_of(groups: &IndexMap<GroupName, Vec<HostName>>) -> Hosts {
+    let mut groups = groups.clone();
     let all = groups.shift_remove("all").unwrap_or_default();
     Hosts { groups, all }
 }

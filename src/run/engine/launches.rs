@@ -92,6 +92,11 @@ impl Launches {
         list.iter().find(of_it).map(|launch| launch.order.token.clone())
     }
 
+    /// The machines of one launch.
+    pub(super) fn machines_of(&self, token: &str) -> Vec<(HostSlot, InstanceId)> {
+        self.list().iter().filter(|launch| launch.order.token == token).flat_map(Launch::machines).collect()
+    }
+
     /// All tokens, with answer or without.
     pub(super) fn tokens(&self) -> Vec<String> {
         self.list().iter().map(|launch| launch.order.token.clone()).collect()

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::finished::Finished;
+use super::state::View;
 use crate::core::ids::HostName;
 use crate::core::values::Vars;
 use crate::language::plan::{Cursor, CursorState, Delegates, PlanBlock, PlanTask};
@@ -38,6 +39,8 @@ pub(super) struct Turn {
 pub(super) struct PlayRun {
     pub(super) play: Arc<Play>,
     pub(super) phase: Phase,
+    /// Which groups it sees as sealed; none before it begins.
+    pub(super) view: Option<Arc<View>>,
     /// Hosts that its pattern names, before losses.
     pub(super) declared: Vec<HostName>,
     /// Whom its tasks may act on beside them.
@@ -67,6 +70,7 @@ impl PlayRun {
             delegates: Delegates::of(&play),
             play,
             phase: Phase::Waiting,
+            view: None,
             declared,
             hosts: Vec::new(),
             batches: VecDeque::new(),

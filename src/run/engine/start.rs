@@ -220,12 +220,12 @@ fn scene(context: &Arc<Context>) -> Result<RunState, EngineError> {
     state.extra =
         Arc::new(spec.extra_vars.iter().map(|(name, value)| (name.clone(), Var::written(value.clone()))).collect());
     state.magic = Arc::new(super::scene::magic(context));
-    state.set_group(&GroupName::new("all"), all);
+    state.declare_group(&GroupName::new("all"), all);
     for (group, hosts) in groups {
-        state.set_group(&group, hosts);
+        state.declare_group(&group, hosts);
     }
-    if !state.groups.contains_key("ungrouped") {
-        state.set_group(&GroupName::new("ungrouped"), Vec::new());
+    if !state.declared.contains_key("ungrouped") {
+        state.declare_group(&GroupName::new("ungrouped"), Vec::new());
     }
     Ok(state)
 }

@@ -188,6 +188,7 @@ pub(super) async fn run(context: &Arc<Context>, member: &Member, request: &StepR
     if request.after > 0 {
         context.journal.durable(request.after).await?;
     }
+    context.watch.until_firm().await;
     context.emit(EventKind::StepStarted {
         key: request.key.clone(),
         host: member.slot.host.clone(),

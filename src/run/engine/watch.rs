@@ -80,12 +80,12 @@ impl Watch {
             last = durable;
             self.pulse.beat();
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits while it is too long ago that the store took a beat or a record: until then nothing is launched,
     /// terminated, released or dispatched.
-    pub(super) async fn is_firm(&self) {
+    pub(super) async fn until_firm(&self) {
         while self.pulse.age() > ms(self.timing.self_fence_ms) {
             tokio::time::sleep(ms(self.timing.journal_flush_ms)).await;
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::course::duration_text;
 use super::lines::{LineSettings, Lines};
 use super::paint::{Color, Paint};
 use super::progress::Progress;
@@ -129,6 +130,10 @@ impl Reporter {
             }
             EventKind::Note { message } => return note(message.clone()),
             EventKind::Stopping { why } => return note(format!("stopping: {why}")),
+            EventKind::DeadlineMoved { deadline_ms, by } => {
+                let left = duration_text((deadline_ms - event.at_ms).max(0) as u64);
+                return note(format!("the hard end is now in {left}, as {by} asked"));
+            }
             EventKind::RunEnded { .. } if self.lines.hidden() > 0 => {
                 return note(format!("{} results of earlier masters were not shown again", self.lines.hidden()));
             }

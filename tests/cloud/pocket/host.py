@@ -77,7 +77,9 @@ class Host:
             "INIT": SYSTEMD if self.plan.boots else "/bin/sleep infinity",
             "DROP_MKNOD": "" if "devices" in self.groups else ",-mknod", "DELAY": str(self.plan.boot_delay_seconds),
         }
-        command = ["sh", "-ec", f"{join}\nexec unshare --mount --uts --ipc --pid --cgroup --fork --kill-child sh {STAGE1}"]
+        # A host is as old as its boot: leases are counted from there.
+        ages = f"--time --boottime {-int(time.clock_gettime(time.CLOCK_BOOTTIME))} --monotonic {-int(time.monotonic())}"
+        command = ["sh", "-ec", f"{join}\nexec unshare {ages} --mount --uts --ipc --pid --cgroup --fork --kill-child sh {STAGE1}"]
         log = open(self.folder.parent / f"{self.instance_id}.log", "ab")
         with log:
             self._process = in_network(self.network, lambda: subprocess.Popen(

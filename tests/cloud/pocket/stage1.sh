@@ -14,7 +14,9 @@ mount -t overlay -o "lowerdir=$BASE/root,upperdir=$DISK/upper,workdir=$DISK/work
 cd "$root"
 
 mount -t proc -o nosuid,nodev,noexec proc proc
-mount --bind proc/sys proc/sys
+cat /proc/sys/kernel/random/uuid >"$DISK/boot_id"
+mount --bind "$DISK/boot_id" proc/sys/kernel/random/boot_id
+mount --rbind proc/sys proc/sys
 mount --bind proc/sys/net proc/sys/net
 mount -o remount,bind,ro,nosuid,nodev,noexec proc/sys
 for file in sysrq-trigger kcore kmsg; do

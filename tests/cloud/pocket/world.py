@@ -39,7 +39,7 @@ class World:
         run("mount", "-t", "tmpfs", "-o", "mode=700,size=64m", "pocket", str(self.disks))
         ip(f"""
             link set lo up
-            link add {BRIDGE} type bridge
+            link add {BRIDGE} address 02:00:0a:4d:00:01 type bridge
             addr add {settings.gateway}/16 dev {BRIDGE}
             link set {BRIDGE} up
         """)

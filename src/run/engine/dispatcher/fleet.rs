@@ -1,5 +1,6 @@
 //! The dispatcher's groups: asked for when a play needs them, released when none can any more, collected and ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -62,7 +63,7 @@ impl Dispatcher {
             self.keepers.insert(member.slot.host.clone(), self.keeper_jobs.spawn(keeper));
             self.state.members.insert(member.slot.host.clone(), member);
         }
-        self.state.set_group(&group, names);
+        self.state.sealed.insert(group.clone(), names);
         self.sealed.insert(group.clone(), sealed);
         self.groups.insert(group, GroupPhase::Ready);
     }
@@ -125,7 +126,7 @@ impl Dispatcher {
 
     pub(super) fn release(&mut self, group: GroupName) {
         let sealed = self.sealed.get(&group).cloned().unwrap_or_default();
-        let hosts = hosts_of(&self.state);
+        let hosts = self.hosts_now();
         let mut wanted = Vec::new();
         for member in &sealed {
             if let Some(keeper) = self.keepers.remove(&member.host) {
@@ -147,6 +148,12 @@ impl Dispatcher {
         });
     }
 
+    /// All hosts and groups, as far as they are sealed.
+    fn hosts_now(&self) -> Hosts {
+        let known: BTreeSet<GroupName> = self.state.sealed.keys().cloned().collect();
+        hosts_of(&self.state.view(&known).groups)
+    }
+
     /// What `results:` wants of a host.
     pub(super) fn results_of(&self, host: &HostName, hosts: &Hosts) -> Vec<ResultSpec> {
         let wanted = self
@@ -160,7 +167,7 @@ impl Dispatcher {
 
     /// Collects hosts that outlive the run: their logs and results come home too.
     pub(super) async fn collect_standing(&mut self) -> Engine<()> {
-        let hosts = hosts_of(&self.state);
+        let hosts = self.hosts_now();
         let mut members = self.context.standing();
         members.retain(|member| member.instance.is_none() && !self.keepers.contains_key(&member.slot.host));
         let wanted: Vec<_> =

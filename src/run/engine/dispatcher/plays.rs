@@ -1,17 +1,18 @@
 //! The dispatcher's plays: when each begins, its hosts and batches, and its end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{Dispatcher, GroupPhase, hosts_of};
 use crate::core::event::EventKind;
-use crate::core::ids::{HostName, Incarnation};
+use crate::core::ids::{GroupName, HostName, Incarnation};
 use crate::language::plan::{self, compile_handlers, compile_play};
 use crate::run::engine::EngineError;
 use crate::run::engine::context::Engine;
 use crate::run::engine::play::Phase;
-use crate::run::engine::variables::PlayScopes;
+use crate::run::engine::variables::{PlayScopes, Snapshot};
 
 impl Dispatcher {
     pub(super) async fn begin_plays(&mut self) -> Engine<()> {
@@ -51,7 +52,9 @@ impl Dispatcher {
 
     pub(super) async fn begin_play(&mut self, index: usize) -> Engine<()> {
         let play = self.plays[index].play.clone();
-        let hosts = hosts_of(&self.state);
+        let view = Arc::new(self.state.view(&self.groups_known_to(index)));
+        let hosts = hosts_of(&view.groups);
+        self.plays[index].view = Some(view);
         let selected = plan::select(&play.hosts.value, &hosts)
             .map_err(|error| EngineError::Internal(format!("{}: {error}", play.hosts.value)))?;
         let selected: Vec<HostName> = match &self.context.spec.options.limit {
@@ -100,6 +103,29 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// The groups of a play and of all plays before it: they are sealed when it begins.
+    fn groups_known_to(&self, index: usize) -> BTreeSet<GroupName> {
+        let mut known = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![index];
+        while let Some(play) = open.pop() {
+            if seen.insert(play) {
+                known.extend(self.groups_for(play));
+                open.extend(self.before[play].iter().map(|before| *before as usize));
+            }
+        }
+        known
+    }
+
+    /// All variables as a play sees them now.
+    pub(super) fn snapshot(&self, index: usize) -> Arc<Snapshot> {
+        match &self.plays[index].view {
+            Some(view) => self.state.snapshot(view),
+            // It has not begun: it knows no more than what is declared.
+            None => self.state.snapshot(&self.state.view(&BTreeSet::new())),
+        }
+    }
+
     /// Makes sure that a host of an inventory, or localhost, has a link; workers have theirs since their launch.
     pub(super) async fn connect(&mut self, play: &crate::language::playbook::Play, host: &HostName) {
         if self.state.members.contains_key(host) || !self.state.incarnations.contains_key(host) {
@@ -128,7 +154,7 @@ impl Dispatcher {
         value: &Value,
     ) -> Engine<Value> {
         let scopes = PlayScopes { play: vec![Arc::new(plan::written(&play.directives.vars))], ..PlayScopes::default() };
-        crate::run::engine::context::render_plain(&self.state.snapshot(), host, &scopes, value)
+        crate::run::engine::context::render_plain(&self.snapshot(play.index as usize), host, &scopes, value)
             .map_err(|error| self.at(play, error))
     }
 

@@ -31,7 +31,7 @@ impl Dispatcher {
         let fatal = self.is_fatal(index, &results)?;
         let context = self.context.clone();
         let before: BTreeSet<HostName> = self.state.unreachable.clone();
-        let name_of = handler_names(self.state.snapshot(), self.plays[index].vars.clone());
+        let name_of = handler_names(self.snapshot(index), self.plays[index].vars.clone());
         apply(&context, &mut self.state, &mut self.plays[index], results, fatal, &name_of);
         self.plays[index].turn = None;
         for host in self.state.unreachable.difference(&before).cloned().collect::<Vec<_>>() {
@@ -70,9 +70,9 @@ impl Dispatcher {
     /// Picks and starts the next turn; false where the batch is through.
     pub(super) fn next_turn(&mut self, index: usize) -> Engine<bool> {
         let context = self.context.clone();
-        let name_of = handler_names(self.state.snapshot(), self.plays[index].vars.clone());
+        let name_of = handler_names(self.snapshot(index), self.plays[index].vars.clone());
         let Some(turn) = self.plays[index].next_turn(&name_of) else { return Ok(false) };
-        let snapshot = self.state.snapshot();
+        let snapshot = self.snapshot(index);
         let members = self.state.members();
         let run_once = self.runs_once(index, &turn.task, &turn.hosts)?;
         let hosts: Vec<HostName> = if run_once { turn.hosts[..1].to_vec() } else { turn.hosts.clone() };
@@ -152,7 +152,7 @@ impl Dispatcher {
             let files = match known {
                 Some(files) => files,
                 None => {
-                    let snapshot = self.state.snapshot();
+                    let snapshot = self.snapshot(index);
                     let has_facts = snapshot.hosts.get(host).is_some_and(|vars| !vars.facts.is_empty());
                     match self.context.vars_files(&run.play, &snapshot, host, &scopes) {
                         Ok(files) => {

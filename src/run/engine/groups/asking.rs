@@ -167,7 +167,7 @@ async fn definite(
     let mut pause = ms(timing.reconnect_ms);
     let started = Instant::now();
     loop {
-        context.watch.is_firm().await;
+        context.watch.until_firm().await;
         let answer = context.cloud.launch(order, host_key).await;
         if !matches!(answer, Err(LaunchError::Ambiguous(_)))
             || started.elapsed() > ms(timing.boot_ms)

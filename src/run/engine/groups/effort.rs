@@ -14,7 +14,7 @@ use super::asking::{Names, answer_of, ask, intend, wave_of, why_of};
 use super::lookout::Lookout;
 use super::reach::{Unreached, reach};
 use super::waves::{Answer, Next, Seat, Waves};
-use super::{declared, keep_console, lose};
+use super::{Machine, bury, declared};
 use crate::core::event::EventKind;
 use crate::core::ids::{GroupName, HostSlot, InstanceId};
 use crate::core::records::GroupSpec;
@@ -35,8 +35,8 @@ pub(super) struct Fruit {
 
 /// Something happened.
 enum News {
-    Answered(LaunchOrder, Engine<(Answer, Vec<Instance>)>),
-    Reached(Instance, Engine<Result<Member, Unreached>>),
+    Answered(Box<LaunchOrder>, Engine<(Answer, Vec<Instance>)>),
+    Reached(Box<Instance>, Engine<Result<Member, Unreached>>),
 }
 
 /// A group that is being brought up.
@@ -52,6 +52,8 @@ pub(super) struct Effort<'a> {
     doubts: (mpsc::UnboundedSender<Pick>, mpsc::UnboundedReceiver<Pick>),
     fruit: Fruit,
     is_announced: bool,
+    /// Machines of launches that are over.
+    over: Vec<Machine>,
 }
 
 impl<'a> Effort<'a> {
@@ -75,6 +77,7 @@ impl<'a> Effort<'a> {
             doubts: mpsc::unbounded_channel(),
             fruit: Fruit { members: Vec::new(), silent: Vec::new(), problem: None },
             is_announced: false,
+            over: Vec::new(),
         };
         effort.go_on();
         effort
@@ -92,6 +95,9 @@ impl<'a> Effort<'a> {
             };
             let answer = answer_of(resolution);
             self.waves.answered(&launch.order.pick, &seats, &answer, Duration::ZERO);
+            if matches!(answer, Answer::Over(_)) {
+                self.over.extend(launch.machines());
+            }
             if !matches!(answer, Answer::Launched(_)) {
                 continue;
             }
@@ -117,6 +123,9 @@ impl<'a> Effort<'a> {
         let mut stop = self.context.stop.clone();
         stop.mark_unchanged();
         loop {
+            for (slot, id) in std::mem::take(&mut self.over) {
+                bury(self.context, &slot, &id, &format!("{id} is gone")).await?;
+            }
             let until = self.ask_for_what_is_missing().await?;
             if self.work.is_empty() && until.is_none() {
                 break;
@@ -175,7 +184,7 @@ impl<'a> Effort<'a> {
         let (context, doubts) = (self.context, self.doubts.0.clone());
         self.work.push(Box::pin(async move {
             let answer = ask(context, &order, doubts).await;
-            News::Answered(order, answer)
+            News::Answered(Box::new(order), answer)
         }));
     }
 
@@ -183,7 +192,7 @@ impl<'a> Effort<'a> {
         let (context, lookout) = (self.context, self.lookout);
         self.work.push(Box::pin(async move {
             let outcome = reach(context, lookout, instance.clone(), false).await;
-            News::Reached(instance, outcome)
+            News::Reached(Box::new(instance), outcome)
         }));
     }
 
@@ -192,6 +201,9 @@ impl<'a> Effort<'a> {
             News::Answered(order, answer) => {
                 let (answer, instances) = answer?;
                 self.tell(&order, &answer);
+                if matches!(answer, Answer::Over(_)) {
+                    self.over.extend(self.context.launches.machines_of(&order.token));
+                }
                 let seats = self.names.seats(&order);
                 self.waves.answered(&order.pick, &seats, &answer, self.began.elapsed());
                 for instance in instances {
@@ -200,7 +212,7 @@ impl<'a> Effort<'a> {
             }
             News::Reached(_, Err(error)) => return Err(error),
             News::Reached(_, Ok(Ok(member))) => self.fruit.members.push(member),
-            News::Reached(instance, Ok(Err(unreached))) => self.miss(instance, unreached).await?,
+            News::Reached(instance, Ok(Err(unreached))) => self.miss(*instance, unreached).await?,
         }
         Ok(())
     }
@@ -209,13 +221,13 @@ impl<'a> Effort<'a> {
     async fn miss(&mut self, instance: Instance, unreached: Unreached) -> Engine<()> {
         let seat = self.names.seat(&instance.slot).unwrap_or(Seat { index: u32::MAX, incarnation: 0 });
         match unreached {
+            Unreached::Stopped => self.waves.give_up(seat),
             Unreached::Silent(why) => {
                 self.waves.give_up(seat);
                 self.fruit.silent.push((instance.slot, instance.id, why));
             }
             Unreached::Dead(why) => {
-                let evidence = keep_console(self.context, &instance.slot, &instance.id, &why).await?;
-                lose(self.context, &instance.slot, &evidence).await?;
+                bury(self.context, &instance.slot, &instance.id, &why).await?;
                 self.waves.died(seat, &why, self.began.elapsed());
             }
         }

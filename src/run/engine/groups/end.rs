@@ -31,7 +31,7 @@ pub(in crate::run::engine) async fn end(
     let mut open: Vec<(HostSlot, InstanceId)> = machines.to_vec();
     let mut to_end: Vec<InstanceId> = open.iter().map(|(_, id)| id.clone()).collect();
     while !open.is_empty() {
-        context.watch.is_firm().await;
+        context.watch.until_firm().await;
         let found = look(context, &open, &mut to_end).await;
         let mut still = Vec::new();
         for (slot, id) in open {

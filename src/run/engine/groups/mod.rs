@@ -116,7 +116,7 @@ async fn picks(context: &Context, group: &GroupName, spec: &GroupSpec) -> Result
     let started = Instant::now();
     let mut pause = ms(timing.reconnect_ms);
     loop {
-        context.watch.is_firm().await;
+        context.watch.until_firm().await;
         let why = match context.cloud.prepare(&context.spec.run, group, spec).await {
             Ok(picks) => return Ok(picks),
             Err(LaunchError::Ambiguous(why)) => format!("the cloud does not answer: {why}"),
@@ -161,31 +161,28 @@ async fn spare(
         let is_news = context.launches.loss(slot).is_none();
         // Where an earlier master died here, nobody knows any more what the machine did not do.
         if let (true, Some(why)) = (is_news, known.or((!sealed.is_empty()).then_some("no answer"))) {
-            let evidence = keep_console(context, slot, id, why).await?;
-            lose(context, slot, &evidence).await?;
+            bury(context, slot, id, why).await?;
         }
     }
     Ok(spare)
 }
 
-/// Keeps what a machine said that did not become a worker, and tells people. Returns what is to be remembered of it.
-async fn keep_console(context: &Context, slot: &HostSlot, id: &InstanceId, why: &str) -> Engine<String> {
+/// A machine that will never be a worker counts as lost, once; what it said is kept, and people are told.
+async fn bury(context: &Context, slot: &HostSlot, id: &InstanceId, why: &str) -> Engine<()> {
+    if context.launches.loss(slot).is_some() {
+        return Ok(());
+    }
     let said = context.cloud.console(&context.spec.run, id).await.unwrap_or_default();
     let said = context.redactor.text(said.trim_end());
     let mut evidence = format!("it did not come up: {why}");
-    let mut message = format!("{slot} ({id}) did not come up: {why}");
     if !said.is_empty() {
         let key = layout::console_key(&context.spec.run, slot, id);
         context.store.put(&key, said.clone().into_bytes().into()).await?;
         evidence = format!("{evidence}; what it said: {key}");
-        message = format!(
-            "{message}
-{said}
-(kept as {key})"
-        );
+        let message = format!("the last that {slot} ({id}) said, kept as {key}:\n{said}");
+        context.emit(EventKind::Warning { message });
     }
-    context.emit(EventKind::Warning { message });
-    Ok(evidence)
+    lose(context, slot, &evidence).await
 }
 
 /// The members of a sealed group that can still be reached.
@@ -208,6 +205,8 @@ async fn find_again(context: &Arc<Context>, lookout: &Lookout, sealed: &[SealedM
         match outcome? {
             Ok(member) => members.push(member),
             Err(Unreached::Dead(why) | Unreached::Silent(why)) => lose(context, &instance.slot, &why).await?,
+            // Not for members of a sealed group.
+            Err(Unreached::Stopped) => {}
         }
     }
     Ok(members)

@@ -20,6 +20,8 @@ pub(super) enum Unreached {
     Dead(String),
     /// It may live, but nobody can use it.
     Silent(String),
+    /// Nobody waits for it any more.
+    Stopped,
 }
 
 /// Waits until a machine's agent answers.
@@ -41,7 +43,7 @@ pub(super) async fn reach(
     loop {
         // A worker that has worked is reached even then: what it has is collected.
         if context.is_stopping() && !is_sealed {
-            return Ok(Err(Unreached::Silent(format!("the run was stopped ({})", context.stop_reason()))));
+            return Ok(Err(Unreached::Stopped));
         }
         if started.elapsed() > ms(timing.boot_ms) {
             return Ok(Err(Unreached::Silent(why)));

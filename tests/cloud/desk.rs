@@ -194,6 +194,7 @@ impl Drop for Desk<'_> {
                     eprintln!("{}", Ended::new(arguments, output).whole());
                 }
             }
+            eprintln!("{}", crate::oracle::told(self.cloud, 200));
         }
         crate::processes::end(self.top.path());
     }

@@ -161,7 +161,7 @@ impl<'a> Desk<'a> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.cloud.inside(env!("CARGO_BIN_EXE_dayfly"));
+        let mut command = self.cloud.inside(&crate::programs::dayfly().to_string_lossy());
         command
             .args(arguments)
             .current_dir(self.play())
@@ -184,6 +184,14 @@ impl<'a> Desk<'a> {
 
 impl Drop for Desk<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What a person would ask next.
+            for arguments in [&["show", "last"][..], &["logs", "last", "--master"]] {
+                if let Ok(output) = self.command(arguments).output() {
+                    eprintln!("{}", Ended::new(arguments, output).whole());
+                }
+            }
+        }
         crate::processes::end(self.top.path());
     }
 }

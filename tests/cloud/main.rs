@@ -17,6 +17,7 @@ mod processes;
 mod cloud;
 mod desk;
 mod oracle;
+mod programs;
 
 #[path = "scenarios/launches.rs"]
 mod launches;

@@ -13,7 +13,7 @@ struct Example {
 
 fn examples() -> Vec<Example> {
     let mut found = Vec::new();
-    for name in ["README.md", "docs/playbook.md", "docs/operations.md"] {
+    for name in ["README.md", "docs/playbook.md", "docs/operations.md", "docs/aws.md"] {
         let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("the page");
         let mut lines = text.lines().enumerate();
         while let Some((index, line)) = lines.next() {

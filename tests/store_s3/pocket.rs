@@ -11,9 +11,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::Credentials;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use dayfly::core::ids::sha256_hex;
 use dayfly::platform::store::s3::S3Store;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
@@ -26,8 +26,7 @@ pub struct Pocket {
 
 impl Drop for Pocket {
     fn drop(&mut self) {
-        // It ends with its standard input; killed, should it hang.
-        drop(self.server.stdin.take());
+        // Whatever kills this process closes the server's standard input, which ends it too.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
@@ -151,7 +150,7 @@ fn venv() -> PathBuf {
         return path.into();
     }
     let text = std::fs::read(cloud_folder().join("requirements.txt")).unwrap();
-    let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = sha256_hex(&text);
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .filter(|path| !path.is_empty())
         .map_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from);

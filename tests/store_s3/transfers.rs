@@ -56,7 +56,7 @@ async fn files_of_any_size_take_little_memory() {
     let store = pocket.store("big").await;
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (folder.path().join("here"), folder.path().join("there"));
-    write_big(&here, 200);
+    write_big(&here, 120);
     count_memory_anew();
     let before = peak_memory();
     store.put_file("blob/big", &here).await.unwrap();
@@ -65,9 +65,9 @@ async fn files_of_any_size_take_little_memory() {
     assert!(store.get_file("blob/big", &there).await.unwrap());
     let down = peak_memory() - before;
     assert!(same(&here, &there));
-    assert!(up < 110 && down < 110, "{up} MiB for upload, {down} MiB for download of 200 MiB");
+    assert!(up < 80 && down < 80, "{up} MiB for upload, {down} MiB for download of 120 MiB");
     let parts = pocket.calls(&["UploadPart"]);
-    assert_eq!(parts.len(), 25);
+    assert_eq!(parts.len(), 15);
     assert!(
         parts.iter().all(|part| part["parameters"]["headers"]["x-amz-checksum-sha256"].is_string()),
         "{}",
@@ -140,13 +140,14 @@ async fn an_upload_that_fails_leaves_nothing() {
     let late = tokio::time::timeout(Duration::from_millis(700), store.put_file("blob/x", &here)).await;
     assert!(late.is_err());
     pocket.end_faults();
-    for _ in 0..50 {
-        if !pocket.calls(&["AbortMultipartUpload"]).iter().filter(|call| call["status"] == 204).nth(1).is_none() {
+    let aborted = || pocket.calls(&["AbortMultipartUpload"]).iter().filter(|call| call["status"] == 204).count();
+    for _ in 0..100 {
+        if aborted() == 2 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(pocket.calls(&["AbortMultipartUpload"]).len(), 2);
+    assert_eq!(aborted(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 
@@ -32,18 +33,22 @@ pub(super) struct Clients {
 impl Clients {
     /// Finds region and credentials.
     pub(super) async fn connect(access: &Access) -> Self {
-        let config = config(access).await;
+        Self::of(&config(access).await)
+    }
+
+    /// With a configuration that is there already.
+    pub(super) fn of(config: &SdkConfig) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
-        let asking = aws_sdk_ec2::config::Builder::from(&config)
+        let asking = aws_sdk_ec2::config::Builder::from(config)
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
             .timeout_config(timeouts.clone());
         let launching =
-            aws_sdk_ec2::config::Builder::from(&config).retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+            aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(timeouts);
         Self {
             ec2: aws_sdk_ec2::Client::from_conf(asking.build()),
             launches: aws_sdk_ec2::Client::from_conf(launching.build()),
-            ssm: aws_sdk_ssm::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            ssm: aws_sdk_ssm::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -61,7 +66,10 @@ impl Ec2Cloud {
         if let Some(clients) = held.as_ref() {
             return clients.clone();
         }
-        let clients = Arc::new(Clients::connect(&self.settings.access).await);
+        let clients = Arc::new(match &self.config {
+            Some(config) => Clients::of(config),
+            None => Clients::connect(&self.settings.access).await,
+        });
         *held = Some(clients.clone());
         clients
     }

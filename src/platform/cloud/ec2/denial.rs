@@ -16,7 +16,9 @@ pub(super) async fn explained(clients: &Clients, failure: Failure) -> Failure {
     let decoded = answer.ok().and_then(|answer| answer.decoded_message().and_then(in_words));
     let before = before.trim().trim_end_matches('.');
     let message = match decoded {
-        Some(words) => format!("{before}: {words}"),
+        Some(words) => words,
+        // Newer answers say in plain words what the encoded part would.
+        None if before.contains("is not authorized to perform") => before.to_owned(),
         None => format!("{before} (sts:DecodeAuthorizationMessage would tell which part of it)"),
     };
     Failure::Said { code, message, status }

@@ -46,7 +46,13 @@ impl Failure {
                     None => Self::Said { code: format!("HTTP {status}"), message: String::new(), status },
                 }
             }
-            _ if let Some(credentials) = find::<CredentialsError>(error) => Self::Unsent(without(credentials)),
+            _ if let Some(credentials) = find::<CredentialsError>(error) => match credentials {
+                CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+                    Self::Unsent(without(credentials))
+                }
+                // An instance's own metadata may be slow, or busy.
+                _ => Self::Silent(without(credentials)),
+            },
             SdkError::TimeoutError(_) => Self::Silent("AWS did not answer in time".to_owned()),
             SdkError::ResponseError(context) => Self::Silent(format!(
                 "the answer (HTTP {}) cannot be read: {}",

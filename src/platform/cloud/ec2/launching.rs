@@ -74,6 +74,7 @@ impl Ec2Cloud {
             let age = started.elapsed();
             match class(&failure) {
                 Class::Throttled if age + pause < settling * 2 => {
+                    LAUNCHES.slow_down().await;
                     sleep(pause).await;
                     pause *= 2;
                 }

@@ -32,6 +32,13 @@ impl Limiter {
             sleep_until(wait).await;
         }
     }
+
+    /// EC2 said that the account asks too often: what is left of the burst is forgone.
+    pub(super) async fn slow_down(&self) {
+        let mut full = self.0.lock().await;
+        let empty = Instant::now() + REFILL * BURST;
+        *full = Some(full.map_or(empty, |full| full.max(empty)));
+    }
 }
 
 #[cfg(test)]
@@ -54,5 +61,8 @@ mod tests {
         let later = Instant::now();
         limiter.admit().await;
         assert!(later.elapsed().as_millis() <= 1);
+        limiter.slow_down().await;
+        limiter.admit().await;
+        assert!(later.elapsed().as_millis().abs_diff(500) <= 2);
     }
 }

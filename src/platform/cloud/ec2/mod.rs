@@ -33,6 +33,7 @@ mod verbs;
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use serde_json::Value;
 
 use crate::core::records::ClusterSpec;
@@ -44,7 +45,7 @@ pub use describing::Tagged;
 pub use meaning::{Meaning, meaning};
 pub use prices::{PriceTable, SpotPrice, spot_prices};
 pub use probe::{Network, Permit, Probe, Quota, Ways};
-pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve};
+pub use resolve::{MasterPlace, Resolution, ResolveError, Wrong, resolve, resolve_by};
 pub use user_data::timers;
 
 use client::Clients;
@@ -70,6 +71,8 @@ pub struct Ec2Settings {
 pub struct Ec2Cloud {
     settings: Ec2Settings,
     resolved: Result<Resolved, String>,
+    /// Goes over the access where it is there.
+    config: Option<SdkConfig>,
     clients: tokio::sync::Mutex<Option<Arc<Clients>>>,
 }
 
@@ -77,6 +80,11 @@ impl Ec2Cloud {
     /// A cloud in one region. Does no I/O: credentials are looked for at the first call.
     pub fn new(settings: Ec2Settings) -> Self {
         let resolved = Resolved::read(&settings.resolved);
-        Self { settings, resolved, clients: tokio::sync::Mutex::new(None) }
+        Self { settings, resolved, config: None, clients: tokio::sync::Mutex::new(None) }
+    }
+
+    /// The same by a configuration that is there already; `Ec2Settings.access` counts no more.
+    pub fn with_config(settings: Ec2Settings, config: SdkConfig) -> Self {
+        Self { config: Some(config), ..Self::new(settings) }
     }
 }

@@ -58,9 +58,7 @@ pub(super) fn class(failure: &Failure) -> Class {
         | "InstanceLimitExceeded"
         | "MaxSpotInstanceCountExceeded"
         | "VolumeLimitExceeded"
-        | "NetworkInterfaceLimitExceeded"
-        | "AddressLimitExceeded"
-        | "SecurityGroupsPerInterfaceLimitExceeded" => Class::Quota,
+        | "NetworkInterfaceLimitExceeded" => Class::Quota,
         "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "EC2ThrottledException" => Class::Throttled,
         "ResourceCountExceeded" => Class::TooMany,
         "AuthFailure.ServiceLinkedRoleCreationNotPermitted" => Class::NoSpotRole,
@@ -82,6 +80,7 @@ pub(super) fn class(failure: &Failure) -> Class {
         "InternalError" | "InternalFailure" | "ServerInternal" | "ServiceUnavailable" | "Unavailable"
         | "RequestTimeout" => Class::Unknown,
         _ if *status >= 500 => Class::Unknown,
+        other if other.ends_with("LimitExceeded") => Class::Quota,
         _ => Class::Wrong,
     }
 }
@@ -105,7 +104,7 @@ pub(super) fn refusal(failure: &Failure, place: &Place, whose: &str, key: &str) 
             refused(Again::Later, "the subnet has no free addresses; name another subnet beside it, or a larger one")
         }
         Class::Unsupported => refused(Again::Never, &format!("it cannot be had there: {message}")),
-        Class::Quota => refused(Again::Later, &format!("{}: {message}", quota(place))),
+        Class::Quota => refused(Again::Later, &format!("{}: {message}", quota(code, place))),
         Class::NoSpotRole => refused(
             Again::Never,
             "this account has never used spot instances, and the role AWSServiceRoleForEC2Spot that it needs may not be \
@@ -144,7 +143,11 @@ pub(super) fn refusal(failure: &Failure, place: &Place, whose: &str, key: &str) 
     }
 }
 
-fn quota(place: &Place) -> String {
+fn quota(code: &str, place: &Place) -> String {
+    if !matches!(code, "VcpuLimitExceeded" | "InstanceLimitExceeded" | "MaxSpotInstanceCountExceeded") {
+        return "a quota of the account is used up; ask for more in Service Quotas, or end what else uses it"
+            .to_owned();
+    }
     let market = if place.spot { "spot" } else { "on-demand" };
     let family = place.instance_type.split('.').next().unwrap_or_default().to_uppercase();
     format!(
@@ -175,6 +178,9 @@ fn hint(code: &str, message: &str, key: &str) -> String {
         _ if code.starts_with("InvalidPlacementGroup") => ".placement_group",
         _ if code.starts_with("InvalidCapacityReservation") => ".capacity_reservation",
         "InvalidBlockDeviceMapping" => ".volume",
+        "InvalidParameterValue" if message.contains("InstanceType") || message.contains("instance type") => {
+            ".instance_type"
+        }
         "InvalidParameter" | "InvalidSecurityGroupID.NotFound" if message.contains("roup") => ".security_groups",
         _ => "",
     };

@@ -139,9 +139,7 @@ impl Target {
             ("AllAccessDisabled" | "AccountProblem" | "NotSignedUp" | "InvalidPayer", _) => {
                 refused(format!("the account cannot use S3: {}", said(meta, status)))
             }
-            ("SlowDown" | "RequestTimeout" | "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody", _)
-            | ("RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "TooManyRequests", _)
-            | (_, 408 | 429 | 500 | 502..=599) => Trouble::Passing(said(meta, status)),
+            (code, status) if passes(code, status) => Trouble::Passing(said(meta, status)),
             ("NotImplemented", _) | (_, 501) => refused(format!(
                 "{} does not do what a store needs ({}): conditional writes (If-None-Match) must work there",
                 self.name(),
@@ -214,6 +212,15 @@ pub fn region_of(raw: &HttpResponse) -> Option<String> {
         let (_, rest) = body.split_once("<Region>")?;
         Some(rest.split_once("</Region>")?.0.to_owned())
     })
+}
+
+/// Whether an answer speaks of this moment: too much at once, bytes that were damaged on the way, trouble of the service.
+fn passes(code: &str, status: u16) -> bool {
+    let busy =
+        ["SlowDown", "RequestTimeout", "RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequests"];
+    let damaged = ["BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"];
+    let trouble = matches!(status, 408 | 429 | 500 | 502..=599);
+    trouble || busy.contains(&code) || damaged.contains(&code)
 }
 
 /// What the service said, and its name for the request, which its support asks for.

@@ -1,7 +1,7 @@
 //! A prefix of an S3 bucket as a store: create-once by conditional writes, streams both ways at bounded memory.
 //!
-//! Everything that S3 answers passes through [`failure`](self), which says what it means, whether it may pass, and what a
-//! person can change. Works with any service that speaks S3 and knows conditional writes.
+//! Every refusal of S3 passes through `failure`, which says what it means, whether it may pass, and what a person can
+//! change. Works with any service that speaks S3 and knows conditional writes.
 
 mod address;
 mod bucket;

@@ -20,12 +20,12 @@ use crate::core::ids::hex;
 const MIB: u64 = 1024 * 1024;
 /// Files below this size are one request.
 const SINGLE: u64 = 16 * MIB;
-/// S3 takes parts 1 to 10000 (S3 User Guide, multipart upload limits); some room is left.
-const MOST_PARTS: u64 = 9_500;
+/// S3 takes parts 1 to 10000 (S3 User Guide, multipart upload limits).
+const MOST_PARTS: u64 = 10_000;
 const SMALLEST_PART: u64 = 8 * MIB;
 /// Parts that travel at a time, where they are small.
 const IN_FLIGHT: u64 = 4;
-/// Bytes of parts that are in memory at a time.
+/// Bytes of parts that are in memory at a time; files beyond 2.5 TiB have parts that are bigger.
 const MEMORY: u64 = 256 * MIB;
 /// Putting the parts of a big object together takes S3 minutes (S3 API Reference, CompleteMultipartUpload): the wait for it, as
 /// if so many bytes travelled.

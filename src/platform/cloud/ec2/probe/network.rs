@@ -1,6 +1,6 @@
 //! What a subnet lets through: addresses that are free, and the ways to the services that a master needs.
 
-use aws_sdk_ec2::types::RouteTable;
+use aws_sdk_ec2::types::{RouteTable, VpcEndpointType};
 
 use super::Probe;
 use crate::platform::cloud::CloudError;
@@ -81,8 +81,8 @@ impl Probe {
             .vpc_endpoints()
             .iter()
             .filter(|endpoint| {
-                let tables = endpoint.route_table_ids();
-                tables.is_empty() || tables.iter().any(|id| id == own)
+                let is_gateway = endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway);
+                !is_gateway || endpoint.route_table_ids().iter().any(|id| id == own)
             })
             .filter_map(|endpoint| endpoint.service_name()?.rsplit('.').next().map(str::to_owned))
             .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{DeviceType, Image as Described};
+use aws_sdk_ec2::types::{ArchitectureValues, DeviceType, Image as Described};
 
 use super::{Wanted, Wrong, failed};
 use crate::language::playbook::AmiName;
@@ -91,7 +91,7 @@ async fn image(
 /// What an image must be to carry workers.
 fn checked(wanted: &Wanted<'_>, architecture: &str, image: &Described) -> Result<Image, Wrong> {
     let id = image.image_id().unwrap_or_default().to_owned();
-    let own = image.architecture().map(|own| own.as_str()).unwrap_or_default();
+    let own = image.architecture().map(ArchitectureValues::as_str).unwrap_or_default();
     if own != architecture {
         let what = format!("{id} is an image for {own}, and {} has {architecture}", wanted.types.join(", "));
         return Err(wanted.wrong("ami", what, "name an image of that architecture, or other instance types"));

@@ -7,6 +7,7 @@ mod shapes;
 
 use std::fmt::Write as _;
 
+use aws_config::SdkConfig;
 use serde_json::Value;
 
 use super::client::Clients;
@@ -15,7 +16,7 @@ use super::picks::Wish;
 use super::resolved::Resolved;
 use crate::core::ids::GroupName;
 use crate::core::records::ClusterSpec;
-use crate::platform::aws::Access;
+use crate::platform::aws::{Access, config};
 use crate::platform::cloud::{CloudError, Pick};
 
 /// What a cluster became.
@@ -90,12 +91,21 @@ impl Wanted<'_> {
 
 /// Asks EC2 what a cluster's names mean. With a master, `cluster.master` has to name its type and subnets.
 pub async fn resolve(access: &Access, cluster: &ClusterSpec, with_master: bool) -> Result<Resolution, ResolveError> {
+    resolve_by(&config(access).await, cluster, with_master).await
+}
+
+/// The same by a configuration that is there already.
+pub async fn resolve_by(
+    config: &SdkConfig,
+    cluster: &ClusterSpec,
+    with_master: bool,
+) -> Result<Resolution, ResolveError> {
     let wanted = wanted(cluster, with_master);
     let mut wrong: Vec<Wrong> = wanted.iter().flat_map(unsaid).collect();
     if !wrong.is_empty() {
         return Err(ResolveError::Wrong(wrong));
     }
-    let clients = Clients::connect(access).await;
+    let clients = Clients::of(config);
     if clients.region.is_empty() {
         let what = "no AWS region is named".to_owned();
         let hint = "write it in the playbook (region: eu-west-1), or give --region or AWS_REGION".to_owned();

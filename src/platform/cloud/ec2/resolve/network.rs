@@ -36,8 +36,8 @@ pub(super) async fn resolve(
                 ));
                 continue;
             };
-            let strangers = wanted.subnets.iter().filter_map(|subnet| Some((subnet, resolved.subnets.get(subnet)?)));
-            for (subnet, known) in strangers.filter(|(_, known)| known.vpc != *network) {
+            let mut known = wanted.subnets.iter().filter_map(|subnet| Some((subnet, resolved.subnets.get(subnet)?)));
+            if let Some((subnet, known)) = known.find(|(_, known)| known.vpc != *network) {
                 let what = format!("{id} belongs to {network}, and {subnet} to {}", known.vpc);
                 wrong.push(wanted.wrong("security_groups", what, format!("name a security group of {}", known.vpc)));
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::LocationType;
+use aws_sdk_ec2::types::{LocationType, ProcessorInfo};
 
 use super::{Wanted, Wrong, failed};
 use crate::platform::cloud::CloudError;
@@ -77,7 +77,7 @@ async fn architectures(clients: &Clients, names: &[&str]) -> Result<BTreeMap<Str
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| failed("ec2:DescribeInstanceTypes", &error))?;
         for known in page.instance_types() {
-            let supported = known.processor_info().map(|info| info.supported_architectures()).unwrap_or_default();
+            let supported = known.processor_info().map(ProcessorInfo::supported_architectures).unwrap_or_default();
             let architecture = ARCHITECTURES.iter().find(|name| supported.iter().any(|other| other.as_str() == **name));
             let name = known.instance_type().map(|name| name.as_str().to_owned());
             found.extend(name.map(|name| (name, architecture.map(|name| (*name).to_owned()))));

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Powers this machine off once nobody renews its lease. Times are milliseconds since this boot.
+# Powers this machine off once nobody renews its lease. Times are milliseconds of this boot's clock.
 boot=$(cat /proc/sys/kernel/random/boot_id)
-end=@LEASE_MS@
+read -r end </run/dayfly/first-lease || end=0
 for file in /var/lib/dayfly/@RUN@/*/until /root/.dayfly/@RUN@/*/until /home/*/.dayfly/@RUN@/*/until; do
     [ -f "$file" ] || continue
     text=$(tr -d ' \n' <"$file")

@@ -3,6 +3,8 @@
 
 mod timers;
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 pub use timers::timers;
@@ -23,9 +25,9 @@ pub(super) fn user_data(order: &LaunchOrder, image_user: &str, host_key: &str) -
     ];
     let mut text = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\n");
     for (kind, part) in parts {
-        text += &format!("\n--{BOUNDARY}\nContent-Type: text/{kind}; charset=\"utf-8\"\n\n{}\n", part.trim_end());
+        let _ = write!(text, "\n--{BOUNDARY}\nContent-Type: text/{kind}; charset=\"utf-8\"\n\n{}\n", part.trim_end());
     }
-    text += &format!("\n--{BOUNDARY}--\n");
+    let _ = writeln!(text, "\n--{BOUNDARY}--");
     if text.len() > LARGEST {
         return Err(format!("the user data has {} bytes, more than EC2 takes ({LARGEST})", text.len()));
     }

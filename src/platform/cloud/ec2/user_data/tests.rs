@@ -54,6 +54,7 @@ mod scripts {
             .replace("/var/lib", &format!("{at}/var/lib"))
             .replace("/root/", &format!("{at}/root/"))
             .replace("/home/", &format!("{at}/home/"))
+            .replace("/run/dayfly", &format!("{at}/run"))
             .replace("/proc/uptime", &format!("{at}/uptime"))
             .replace("/proc/sys/kernel/random/boot_id", &format!("{at}/boot_id"))
             .replace("/dev/kmsg", "/dev/null")
@@ -75,10 +76,16 @@ mod scripts {
     fn a_machine_lives_as_long_as_its_first_lease_or_one_of_this_boot() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        let lease = include_str!("lease.sh").replace("@LEASE_MS@", "900000");
+        let lease = include_str!("lease.sh");
+        // It begins at 100 seconds of the clock, and is not begun anew by a second look.
+        let first = include_str!("first.sh").replace("@LEASE_MS@", "800000").replace(" $units", "");
+        for uptime in ["100.73 1.00\n", "300.00 1.00\n"] {
+            write(root, "uptime", uptime);
+            assert!(!powers_off(root, &first));
+        }
         let at = |uptime: &str| {
             write(root, "uptime", &format!("{uptime} 1.00\n"));
-            powers_off(root, &lease)
+            powers_off(root, lease)
         };
         write(root, "boot_id", &format!("{BOOT}\n"));
         assert!(!at("899.99"));

@@ -8,7 +8,10 @@ use super::{Ended, screen};
 use crate::core::ids::Epoch;
 use crate::core::records::{CloudKind, Spec};
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{Ground, MasterCall, Purpose, create, first_beat, launch, launch_master, new_run_id, read};
+use crate::entry::trigger::{
+    Ground, MasterCall, MasterLaunchError, Purpose, create, first_beat, launch, launch_master, new_run_id, read,
+    withdraw,
+};
 use crate::views::report::Format;
 
 /// Flags of `launch`.
@@ -64,7 +67,13 @@ async fn on_ec2(ground: &Ground, spec: &Spec, wait: bool) -> Result<String, Prob
         by: "dayfly launch".to_owned(),
         deadline_ms: spec.deadline_ms,
     };
-    let machine = launch_master(ground.store.as_ref(), &ground.access, spec, &call).await?;
+    let launched = launch_master(ground.store.as_ref(), &ground.access, spec, &call).await;
+    if let Err(Problem::Failed(error)) = &launched
+        && let Some(MasterLaunchError::Refused { why, .. }) = error.downcast_ref()
+    {
+        withdraw(ground.store.as_ref(), &spec.run, why).await?;
+    }
+    let machine = launched?;
     if wait {
         screen::remark(&format!("run {}: waiting for its master {}", spec.run, machine.id));
         first_beat(ground, spec, &machine.id).await?;

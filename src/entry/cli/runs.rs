@@ -8,8 +8,7 @@ use super::{Ended, screen};
 use crate::core::ids::RunId;
 use crate::core::records::Outcome;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{has_master, load_receipt, load_spec, recent_runs, store_failed};
-use crate::platform::store::layout;
+use crate::entry::trigger::{NEVER_LAUNCHED, has_master, load_closed, load_receipt, load_spec, recent_runs};
 use crate::views::report::duration_text;
 
 /// Flags of `runs`.
@@ -65,11 +64,14 @@ async fn parts(place: &Place, run: &RunId) -> Result<(String, String, String, St
             let took = u64::try_from(receipt.ended_ms - receipt.started_ms).unwrap_or_default();
             (word.to_owned(), duration_text(took))
         }
-        None if has_master(store, &place.state, &spec).await? => ("running".to_owned(), String::new()),
-        None if store.get(&layout::closed_key(run)).await.map_err(store_failed)?.is_some() => {
-            ("reaped".to_owned(), String::new())
-        }
-        None => ("master dead".to_owned(), String::new()),
+        None => match load_closed(store, run).await? {
+            Some(closed) if closed.master_state.starts_with(NEVER_LAUNCHED) => {
+                ("not launched".to_owned(), String::new())
+            }
+            Some(_) => ("reaped".to_owned(), String::new()),
+            None if has_master(store, &place.state, &spec).await? => ("running".to_owned(), String::new()),
+            None => ("master dead".to_owned(), String::new()),
+        },
     };
     Ok((started, state, took, spec.name))
 }

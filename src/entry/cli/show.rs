@@ -10,7 +10,9 @@ use crate::core::ids::RunId;
 use crate::core::records::{Beat, Spec};
 use crate::core::world::World as _;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{MasterLock, SystemWorld, asked_for, has_master, load_receipt, load_spec, store_failed};
+use crate::entry::trigger::{
+    MasterLock, NEVER_LAUNCHED, SystemWorld, asked_for, has_master, load_closed, load_receipt, load_spec, store_failed,
+};
 use crate::platform::store::layout;
 use crate::views::report::{Course, Failures, LiveReader, duration_text, recap_of_receipt};
 
@@ -67,6 +69,10 @@ async fn master(place: &Place, spec: &Spec) -> Result<String, Problem> {
         Some(last) => place.store.get(&last.key).await.map_err(store_failed)?.map(|bytes| (bytes, last.modified_ms)),
         None => None,
     };
+    let closed = load_closed(place.store.as_ref(), run).await?;
+    if let Some(closed) = closed.as_ref().filter(|closed| closed.master_state.starts_with(NEVER_LAUNCHED)) {
+        return Ok(closed.master_state.clone());
+    }
     let lives = MasterLock::holder(&place.state.lock(run));
     let Some((bytes, at_ms)) = beat else {
         let asked = asked_for(place.store.as_ref(), spec, None).await?;
@@ -83,9 +89,7 @@ async fn master(place: &Place, spec: &Spec) -> Result<String, Problem> {
     let age = duration_text(u64::try_from(SystemWorld.unix_ms() - at_ms).unwrap_or_default());
     Ok(match lives {
         Some(pid) => format!("{}, master {} (process {pid}), seen {age} ago", beat.phase, beat.epoch),
-        None if place.store.get(&layout::closed_key(run)).await.map_err(store_failed)?.is_some() => {
-            "its master died; dayfly reap ended what was left".to_owned()
-        }
+        None if closed.is_some() => "its master died; dayfly reap ended what was left".to_owned(),
         None => {
             let seen = format!(
                 "{}, master {} was seen {age} ago on {} (process {})",

@@ -135,9 +135,9 @@ pub fn timing() -> Result<Timing, Problem> {
         timing = timing.scaled(factor);
     }
     match std::env::var(Timing::OVERRIDE_VARIABLE) {
-        Ok(text) => timing
-            .overridden(&text)
-            .map_err(|error| Problem::Usage(format!("{}: {error}", Timing::OVERRIDE_VARIABLE))),
+        Ok(text) => {
+            timing.overridden(&text).map_err(|error| Problem::Usage(format!("{}: {error}", Timing::OVERRIDE_VARIABLE)))
+        }
         Err(_) => Ok(timing),
     }
 }

@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 
+use super::withdraw::NEVER_LAUNCHED;
 use crate::core::ids::RunId;
-use crate::core::records::{FORMAT_VERSION, Receipt, Spec};
+use crate::core::records::{Closed, FORMAT_VERSION, Receipt, Spec};
 use crate::entry::exit::Problem;
 use crate::platform::store::{Store, StoreError, layout};
 
@@ -77,10 +78,19 @@ pub async fn load_receipt(store: &dyn Store, run: &RunId) -> Result<Option<Recei
     }
 }
 
-/// Refuses a run that ended without a receipt: its master died, and what it left was ended.
+/// The proof that nothing of a run is left, if it was given.
+pub async fn load_closed(store: &dyn Store, run: &RunId) -> Result<Option<Closed>, Problem> {
+    let Some(bytes) = store.get(&layout::closed_key(run)).await.map_err(store_failed)? else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("read the proof of run {run}"))?))
+}
+
+/// Refuses a run that ended without a receipt: its master died, and what it left was ended; or it never had one.
 pub async fn refuse_reaped(store: &dyn Store, run: &RunId) -> Result<(), Problem> {
-    match store.get(&layout::closed_key(run)).await.map_err(store_failed)? {
+    match load_closed(store, run).await? {
         None => Ok(()),
+        Some(closed) if closed.master_state.starts_with(NEVER_LAUNCHED) => {
+            Err(Problem::failed(format!("run {run} was {}; launch it anew", closed.master_state)))
+        }
         Some(_) => Err(Problem::failed(format!(
             "run {run} was ended by dayfly reap after its master had died: nothing is left to go on with; its logs and the results that came home are in the store"
         ))),

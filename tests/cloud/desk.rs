@@ -146,7 +146,9 @@ impl<'a> Desk<'a> {
     pub fn close(&self, run: &str) {
         let key = format!("runs/{run}/closed.json");
         self.cloud.until(&format!("{key}"), PATIENCE, || {
-            self.dayfly(&["reap"]);
+            let reaped = self.dayfly(&["reap"]);
+            // Shown where the test fails.
+            println!("{}", reaped.whole());
             self.object(&key)
         });
     }
@@ -154,7 +156,8 @@ impl<'a> Desk<'a> {
     pub fn object(&self, key: &str) -> Option<String> {
         let mut command = self.cloud.inside("curl");
         let url = format!("{}/{}/{key}", self.cloud.fact("/endpoint"), self.store().trim_start_matches("s3://"));
-        let (user, secret) = (self.cloud.fact("/credentials/admin/access"), self.cloud.fact("/credentials/admin/secret"));
+        let (user, secret) =
+            (self.cloud.fact("/credentials/admin/access"), self.cloud.fact("/credentials/admin/secret"));
         command.args(["-sSf", "--aws-sigv4", "aws:amz:eu-west-1:s3", "--user", &format!("{user}:{secret}"), &url]);
         let output = command.output().expect("curl can be started");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
@@ -191,6 +194,7 @@ impl Drop for Desk<'_> {
                     eprintln!("{}", Ended::new(arguments, output).whole());
                 }
             }
+            eprintln!("{}", crate::oracle::told(self.cloud, 200));
         }
         crate::processes::end(self.top.path());
     }

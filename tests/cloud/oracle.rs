@@ -86,6 +86,26 @@ pub fn no_step_twice(cloud: &Cloud, run: &str) {
     assert!(twice.is_empty(), "steps that began more than once: {twice:?}");
 }
 
+/// The last calls, a line each, for messages of failed tests.
+pub fn told(cloud: &Cloud, count: usize) -> String {
+    let calls = cloud.calls();
+    let start = calls.first().and_then(|call| call["time"].as_f64()).unwrap_or_default();
+    let line = |call: &Value| {
+        format!(
+            "{:8.2} +{} {} e{} {} {} {} {}",
+            call["time"].as_f64().unwrap_or_default() - start,
+            call["took"],
+            call["principal"],
+            call["epoch"],
+            call["action"],
+            call["parameters"]["Key"],
+            call["status"],
+            call["error"],
+        )
+    };
+    calls.iter().skip(calls.len().saturating_sub(count)).map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// The marks of a run, in their order.
 pub fn marks(cloud: &Cloud, run: &str) -> Vec<String> {
     cloud.marks().into_iter().filter(|mark| mark.starts_with(run)).collect()

@@ -125,10 +125,10 @@ fn problem(problem: &Problem) -> ExitCode {
 async fn dispatch(command: Command) -> Ended {
     match command {
         Command::Check(arguments) => check::run(arguments),
-        Command::Doctor(arguments) => doctor::run(arguments).await,
+        Command::Doctor(arguments) => Box::pin(doctor::run(arguments)).await,
         Command::Plan(arguments) => plan::run(arguments).await,
-        Command::Run(arguments) => run::run(arguments).await,
-        Command::Launch(arguments) => launch::run(arguments).await,
+        Command::Run(arguments) => Box::pin(run::run(arguments)).await,
+        Command::Launch(arguments) => Box::pin(launch::run(arguments)).await,
         Command::Attach(arguments) => attach::run(arguments).await,
         Command::Logs(arguments) => logs::run(arguments).await,
         Command::Show(arguments) => show::run(arguments).await,

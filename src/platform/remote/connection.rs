@@ -108,6 +108,8 @@ impl Connection {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        // A session that is dropped asks its ssh to end, and waits for the answer: never on a thread that others need.
+        drop(tokio::task::spawn_blocking(move || drop(session)).await);
     }
 }
 

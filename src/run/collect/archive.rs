@@ -8,7 +8,7 @@ use serde_json::json;
 use zip::write::SimpleFileOptions;
 
 use super::log_book::read_segment;
-use crate::core::ids::{HostSlot, RunId, StepKey};
+use crate::core::ids::{HostName, HostSlot, RunId, StepKey};
 use crate::core::records::ManifestFile;
 use crate::platform::store::{Store, layout};
 
@@ -98,6 +98,14 @@ async fn make(
             }
         }
     }
+    let (folder, of, host) = (folder.to_owned(), run.clone(), slot.host.clone());
+    let packed = tokio::task::spawn_blocking(move || pack(parts, &folder, &of, &host));
+    let (path, size, sha256) = packed.await??;
+    Ok((path, ManifestFile { path: layout::log_zip_key(run, slot), size, sha256 }))
+}
+
+/// The zip with its size and digest. It takes as long as the logs are large: nobody who must beat waits for it.
+fn pack(parts: Vec<Part>, folder: &Path, run: &RunId, host: &HostName) -> anyhow::Result<(PathBuf, u64, String)> {
     let path = folder.join("logs.zip");
     let mut zip = zip::ZipWriter::new(std::fs::File::create(&path)?);
     let options = SimpleFileOptions::default()
@@ -114,10 +122,11 @@ async fn make(
         }));
     }
     zip.start_file("index.json", options)?;
-    serde_json::to_writer_pretty(&mut zip, &json!({"v": 1, "run": run, "host": slot.host, "steps": index}))?;
-    zip.finish()?.sync_all()?;
+    serde_json::to_writer_pretty(&mut zip, &json!({"v": 1, "run": run, "host": host, "steps": index}))?;
+    // A temporary copy: it need not outlive a power cut.
+    drop(zip.finish()?);
     let (size, sha256) = crate::run::collect::sha256_of(&path)?;
-    Ok((path, ManifestFile { path: layout::log_zip_key(run, slot), size, sha256 }))
+    Ok((path, size, sha256))
 }
 
 /// A file name of a task's name: letters, digits and dashes.

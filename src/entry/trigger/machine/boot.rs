@@ -23,10 +23,15 @@ pub(super) fn user_data(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -
     let parts = [timers(&spec.run, spec.timing.lease_ms, call.deadline_ms), boot(spec, blueprint, call)?];
     let mut text = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{BOUNDARY}\"\n");
     for part in parts {
-        text +=
-            &format!("\n--{BOUNDARY}\nContent-Type: text/cloud-boothook; charset=\"utf-8\"\n\n{}\n", part.trim_end());
+        text.push_str("\n--");
+        text.push_str(BOUNDARY);
+        text.push_str("\nContent-Type: text/cloud-boothook; charset=\"utf-8\"\n\n");
+        text.push_str(part.trim_end());
+        text.push('\n');
     }
-    text += &format!("\n--{BOUNDARY}--\n");
+    text.push_str("\n--");
+    text.push_str(BOUNDARY);
+    text.push_str("--\n");
     if text.len() > LARGEST {
         return Err(Problem::failed(format!(
             "the user data of the master has {} bytes, more than EC2 takes ({LARGEST}): shorten the store's location",

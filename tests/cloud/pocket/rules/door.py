@@ -56,6 +56,8 @@ class Door:
             status, headers, body = self.refuse(
                 call, entry, Refused("InternalError", f"{type(error).__name__}: {error}", 500)
             )
+        if entry is not None:
+            entry["took"] = round(world.now() - entry["time"], 3)
         slow = faults.for_call("slow", call)
         if slow:
             time.sleep(float(slow["seconds"]))

@@ -183,9 +183,8 @@ proptest! {
             let answer = match &mood {
                 Mood::All | Mood::Dies => Answer::Launched(ask.seats.len()),
                 Mood::Some(given) => Answer::Launched((*given).min(ask.seats.len())),
-                Mood::Later => Answer::Later("later".into()),
                 Mood::Never if closes_last => Answer::Never("never".into()),
-                Mood::Never => Answer::Later("later".into()),
+                Mood::Later | Mood::Never => Answer::Later("later".into()),
                 Mood::Over => Answer::Over("over".into()),
                 Mood::Doubt => {
                     waves.doubted(&ask.pick);

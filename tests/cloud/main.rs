@@ -19,9 +19,19 @@ mod desk;
 mod oracle;
 mod programs;
 
+#[path = "scenarios/asking.rs"]
+mod asking;
+#[path = "scenarios/crowds.rs"]
+mod crowds;
+#[path = "scenarios/demo.rs"]
+mod demo;
 #[path = "scenarios/launches.rs"]
 mod launches;
 #[path = "scenarios/masters.rs"]
 mod masters;
+#[path = "scenarios/names.rs"]
+mod names;
 #[path = "scenarios/refusals.rs"]
 mod refusals;
+#[path = "scenarios/trust.rs"]
+mod trust;

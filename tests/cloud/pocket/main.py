@@ -59,7 +59,8 @@ def account(facts: dict) -> dict:
     return {
         "account": facts["account"], "zones": zones, "vpc": facts["vpc"],
         "subnets": {name: {"id": subnet, "zone": zones[name]} for name, subnet in facts["subnets"].items()},
-        "security_group": facts["security_group"], "ami": facts["images"]["x86_64"], "ami_ssm": AMI_PARAMETER,
+        "security_group": facts["security_group"], "foreign_security_group": facts["other_security_group"],
+        "ami": facts["images"]["x86_64"], "ami_ssm": AMI_PARAMETER,
         "bucket": facts["bucket"], "store": facts["store"], "profiles": facts["roles"],
         "credentials": {name: {"access": key["access_key_id"], "secret": key["secret_access_key"]}
                         for name, key in facts["keys"].items()},

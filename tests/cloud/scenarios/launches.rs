@@ -45,7 +45,7 @@ fn spot_is_gone_and_on_demand_is_taken() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud);
     cloud.fault(&json!({"capacity": {"market": "spot", "left": 0}}));
-    desk.playbook("p.yml", &PIPELINE.replace("ami: AMI", "ami: AMI\n      market: spot-then-on-demand"));
+    desk.playbook("p.yml", &PIPELINE.replace("ami: AMI\n", "ami: AMI\n      market: spot-then-on-demand\n"));
     let run = desk.launch("p.yml");
     desk.attach(&run).exits(0);
     desk.close(&run);
@@ -98,7 +98,9 @@ fn thirty_percent_of_all_calls_are_throttled() {
 fn answers_that_are_lost_after_the_effect_launch_nothing_twice() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud);
-    cloud.fault(&json!({"lost_answer": {"actions": ["ec2:RunInstances"], "times": 3}}));
+    // One of the master's launch, two of the workers': the repeat of one is lost, too, and then there is no more room.
+    cloud.fault(&json!({"lost_answer": {"actions": ["ec2:RunInstances"], "principal": "operator", "times": 1}}));
+    cloud.fault(&json!({"lost_answer": {"actions": ["ec2:RunInstances"], "principal": "dayfly-master*", "times": 2}}));
     cloud.fault(&json!({"capacity": {"zone": "eu-west-1a", "type": "c7i.large", "left": 1}}));
     desk.playbook("p.yml", PIPELINE);
     let run = desk.launch("p.yml");
@@ -107,20 +109,25 @@ fn answers_that_are_lost_after_the_effect_launch_nothing_twice() {
     oracle::satisfied(&desk, &run);
     assert_eq!(oracle::workers(&cloud, &run).len(), 2);
     assert_eq!(oracle::masters(&cloud, &run).len(), 1);
+    let lost = oracle::calls(&cloud, "RunInstances").iter().filter(|call| call["lost"] == true).count();
+    assert_eq!(lost, 3, "the scenario itself: answers were lost");
 }
 
 #[test]
 fn a_worker_that_never_answers_is_ended_and_its_console_kept() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "boot_ms": 20000}"#);
-    // A security group that lets nobody in cannot be told from a dead machine; here the machine is dead.
-    desk.playbook("p.yml", &PIPELINE.replace("count: 2", "count: 2\n      min_count: 1"));
+    desk.playbook("p.yml", PIPELINE);
     let run = desk.launch("p.yml");
-    let worker = cloud.until("a worker", std::time::Duration::from_secs(60), || {
-        oracle::workers(&cloud, &run).into_iter().find(|life| life["tags"]["Name"].as_str().is_some_and(|n| n.contains("work")))
-    });
-    cloud.host(worker["id"].as_str().expect("an id"), "crash", &json!({}));
+    // The master has its machine: the next one is a worker's.
+    cloud.next_hosts(&json!({"count": 1, "boots": false}));
     desk.attach(&run).exits(0);
     desk.close(&run);
     oracle::satisfied(&desk, &run);
+    let workers = oracle::workers(&cloud, &run);
+    assert_eq!(workers.len(), 3, "another was asked for in its place: {workers:#?}");
+    let first = workers.iter().min_by(|a, b| a["ended"].as_f64().partial_cmp(&b["ended"].as_f64()).expect("numbers"));
+    let first = first.and_then(|life| life["id"].as_str()).expect("the first that ended").to_owned();
+    let kept = ["work-0.1", "work-1.1"].map(|slot| desk.object(&format!("runs/{run}/console/{slot}.{first}.txt")));
+    assert!(kept.iter().flatten().any(|text| text.contains("power on")), "its console: {kept:?}");
 }

@@ -7,10 +7,14 @@ import time
 import traceback
 from xml.sax.saxutils import escape
 
+import botocore.session
+
 from . import describe, endings, faults, groups, ledger, permissions, principals, s3_request, s3_rules, throttles, world
 from .call import Call
 from .refusal import Dropped, Refused, answer
 from .small_services import own_answer
+
+REGIONS = set(botocore.session.get_session().get_available_regions("ec2"))
 
 _current = threading.local()
 
@@ -107,6 +111,9 @@ class Door:
 
     def carried_out(self, call):
         if call.service == "ec2":
+            # The real one has no address there; with one address for all regions this is the nearest to it.
+            if call.region not in REGIONS:
+                raise Refused("AuthFailure", f"Credential should be scoped to a valid region, not '{call.region}'.", 401)
             endings.fade()
             if not call.get("DryRun"):
                 describe.check_ids(call)

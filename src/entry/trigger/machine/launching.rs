@@ -130,4 +130,4 @@ async fn launched(cloud: &dyn MasterCloud, run: &RunId, claim: &MasterClaim) -> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

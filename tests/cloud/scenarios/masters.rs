@@ -160,7 +160,8 @@ fn a_store_that_denies_writes_for_a_while_loses_nothing() {
 #[test]
 fn without_master_and_reaper_every_machine_ends_by_its_own_timers() {
     let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "lease_ms": 20000, "renew_ms": 3000}"#);
+    let desk =
+        Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "lease_ms": 20000, "renew_ms": 3000}"#);
     desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "600"));
     let run = desk.launch("p.yml");
     mark(&cloud, &run, "begin while");

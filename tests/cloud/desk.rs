@@ -167,9 +167,13 @@ impl<'a> Desk<'a> {
     pub fn put_object(&self, key: &str, content: &str) {
         let mut command = self.cloud.inside("curl");
         let url = format!("{}/{}/{key}", self.cloud.fact("/endpoint"), self.store().trim_start_matches("s3://"));
-        let (user, secret) = (self.cloud.fact("/credentials/admin/access"), self.cloud.fact("/credentials/admin/secret"));
+        let (user, secret) =
+            (self.cloud.fact("/credentials/admin/access"), self.cloud.fact("/credentials/admin/secret"));
         command.args(["-sSf", "--aws-sigv4", "aws:amz:eu-west-1:s3", "--user", &format!("{user}:{secret}")]);
-        let output = command.args(["-X", "PUT", "-H", "content-type: application/json", "--data-binary", content, &url]).output().expect("curl can be started");
+        let output = command
+            .args(["-X", "PUT", "-H", "content-type: application/json", "--data-binary", content, &url])
+            .output()
+            .expect("curl can be started");
         assert!(output.status.success(), "{key}: {}", String::from_utf8_lossy(&output.stderr));
     }
 

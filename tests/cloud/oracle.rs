@@ -35,7 +35,8 @@ pub fn nothing_lives(cloud: &Cloud, run: &str) {
     let left: Vec<&Value> = alive
         .iter()
         .filter(|thing| {
-            let upload = thing["kind"] == "multipart-upload" && thing["state"].as_str().is_some_and(|key| key.contains(run));
+            let upload =
+                thing["kind"] == "multipart-upload" && thing["state"].as_str().is_some_and(|key| key.contains(run));
             thing["run"] == run || upload
         })
         .collect();

@@ -56,12 +56,22 @@ pub async fn load_spec(store: &dyn Store, run: &RunId) -> Result<Spec, Problem> 
     let bytes = store.get(&layout::spec_key(run)).await.map_err(store_failed)?;
     let bytes =
         bytes.ok_or_else(|| Problem::failed(format!("run {run} has no spec in the store {}", store.location())))?;
-    let spec: Spec = serde_json::from_slice(&bytes).with_context(|| format!("read the spec of run {run}"))?;
-    if spec.v == FORMAT_VERSION {
-        Ok(spec)
+    let what = || format!("read the spec of run {run}");
+    // Its version first: one of another version may hold anything.
+    let Versioned { v } = serde_json::from_slice(&bytes).with_context(what)?;
+    if v == FORMAT_VERSION {
+        Ok(serde_json::from_slice(&bytes).with_context(what)?)
     } else {
-        Err(Problem::failed(format!("run {run} has a spec of version {}; this dayfly reads {FORMAT_VERSION}", spec.v)))
+        Err(Problem::failed(format!(
+            "run {run} has a spec of version {v}; this dayfly reads {FORMAT_VERSION}: use the dayfly that launched it, or a newer one"
+        )))
     }
+}
+
+/// What every record holds, of whatever version it is.
+#[derive(serde::Deserialize)]
+struct Versioned {
+    v: u32,
 }
 
 /// The last word of a run's master, if it was said.

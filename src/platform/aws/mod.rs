@@ -4,5 +4,7 @@
 //! them goes over them.
 
 mod access;
+mod renewal;
 
 pub use access::{Access, config, region_of};
+pub use renewal::Renewal;

@@ -21,7 +21,9 @@ pub async fn open(location: &str, access: &Access) -> Result<Arc<dyn Store>, Sto
         return Ok(Arc::new(S3Store::open(location, access).await?));
     }
     if let Some((scheme, _)) = location.split_once("://") {
-        return Err(refused(&format!("there is no kind of store named {scheme:?}: give a folder or s3://bucket/prefix")));
+        return Err(refused(&format!(
+            "there is no kind of store named {scheme:?}: give a folder or s3://bucket/prefix"
+        )));
     }
     Ok(Arc::new(DirectoryStore::new(location)))
 }

@@ -48,8 +48,8 @@ class Control(ThreadingHTTPServer):
         except TypeError as error:
             raise faults.FaultRefused(str(error)) from error
 
-    def host_fault(self, instance_id: str, name: str, body: dict) -> None:
-        faults.befall(self.machine(instance_id), name, body)
+    def host_fault(self, instance_id: str, name: str, body: dict) -> Any:
+        return faults.befall(self.machine(instance_id), name, body)
 
     def machine(self, instance_id: str) -> Any:
         machine = self.machines.machines.get(instance_id)

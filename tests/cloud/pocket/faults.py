@@ -70,10 +70,11 @@ def reboot(machine: Machine) -> None:
     os.kill(powered(machine).init(), REBOOT)
 
 
-def command(machine: Machine, line: str) -> None:
-    """Runs a shell line as root on the host, from outside; its failure is not told."""
-    subprocess.run(["nsenter", "-t", str(powered(machine).init()), "--mount", "--pid", "--net", "--uts", "--ipc", "sh", "-c", line],
+def command(machine: Machine, line: str) -> dict:
+    """Runs a shell line as root on the host, from outside, and tells its exit code."""
+    done = subprocess.run(["nsenter", "-t", str(powered(machine).init()), "--mount", "--pid", "--net", "--uts", "--ipc", "sh", "-c", line],
                    stdin=subprocess.DEVNULL, check=False, timeout=20)
+    return {"code": done.returncode}
 
 
 def disk(machine: Machine, free_kb: int | None = None, mb: int | None = None) -> None:
@@ -108,20 +109,20 @@ def rebalance(machine: Machine) -> None:
     machine.metadata.rebalance_notice()
 
 
-HOST_FAULTS: dict[str, Callable[..., None]] = {
+HOST_FAULTS: dict[str, Callable[..., dict | None]] = {
     fault.__name__: fault
     for fault in (cut, join, blackhole, slow, freeze, thaw, crash, command, poweroff, reboot, disk, processor, spot_notice, rebalance)
 }
 
 
-def befall(machine: Machine, name: str, arguments: dict[str, Any]) -> None:
+def befall(machine: Machine, name: str, arguments: dict[str, Any]) -> dict | None:
     fault = HOST_FAULTS.get(name)
     if fault is None:
         raise FaultRefused(f"unknown fault {name!r}; there are {', '.join(HOST_FAULTS)}")
     if machine.host is None:
         raise FaultRefused(f"{machine.instance.id} has not been switched on yet")
     try:
-        fault(machine, **arguments)
+        return fault(machine, **arguments)
     except TypeError as error:
         raise FaultRefused(f"{name}: {error}; its arguments were {json.dumps(arguments)}") from error
 

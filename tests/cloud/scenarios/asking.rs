@@ -34,7 +34,8 @@ fn a_plan_tells_places_and_money_and_launches_nothing() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud);
     desk.playbook("p.yml", &PIPELINE.replace("ami: AMI\n", "ami: AMI\n      market: spot-then-on-demand\n"));
-    let plan = desk.dayfly(&["plan", "p.yml"]).exits(0).says("eu-west-1a").says("eu-west-1b").says("spot").says("estimate");
+    let plan =
+        desk.dayfly(&["plan", "p.yml"]).exits(0).says("eu-west-1a").says("eu-west-1b").says("spot").says("estimate");
     assert!(plan.stdout.contains("t3.small"), "the master's machine costs, too: {}", plan.whole());
     let json = desk.dayfly(&["plan", "p.yml", "--json"]).exits(0);
     serde_json::from_str::<Value>(&json.stdout).unwrap_or_else(|error| panic!("{error}: {}", json.whole()));

@@ -57,7 +57,8 @@ fn spot_is_gone_and_on_demand_is_taken() {
 #[test]
 fn fewer_than_wanted_but_enough() {
     let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "capacity_ms": 6000, "cool_down_ms": 1000}"#);
+    let desk = Desk::new(&cloud)
+        .env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "capacity_ms": 6000, "cool_down_ms": 1000}"#);
     cloud.fault(&json!({"capacity": {"type": "c7i.large", "left": 2}}));
     desk.playbook("p.yml", &PIPELINE.replace("count: 2", "count: 4\n      min_count: 2"));
     let run = desk.launch("p.yml");
@@ -70,7 +71,8 @@ fn fewer_than_wanted_but_enough() {
 #[test]
 fn a_quota_is_named_and_nothing_is_left() {
     let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "capacity_ms": 6000, "cool_down_ms": 1000}"#);
+    let desk = Desk::new(&cloud)
+        .env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "capacity_ms": 6000, "cool_down_ms": 1000}"#);
     // The master has two, and the workers would need four more.
     cloud.fault(&json!({"quota": {"market": "on-demand", "vcpus": 3}}));
     desk.playbook("p.yml", PIPELINE);

@@ -30,7 +30,8 @@ fn hostile_names_of_files_and_tags_come_through() {
     let results = desk.dayfly(&["results", &run, "--to", "home"]).exits(0);
     for name in ["a+b", "a%2Fb", "sp ace", "ünï", "日本", "new\nline", "-dash", "q?#&=", &long] {
         let path = desk.play().join("home/work-0/out").join(name);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name:?}: {error}; {}", results.whole()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name:?}: {error}; {}", results.whole()));
         assert_eq!(text, format!("{name}\n"));
     }
 }

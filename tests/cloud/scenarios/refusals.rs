@@ -29,7 +29,11 @@ fn what_does_not_exist_is_named_and_nothing_is_launched() {
     refused(&desk, &PIPELINE.replace("eu-west-1", "eu-west-9"), &["eu-west-9"]);
     refused(&desk, &with("MASTER_PROFILE", "no-such-profile"), &["no-such-profile"]);
     let foreign = cloud.fact("/foreign_security_group");
-    refused(&desk, &with("ami: AMI\nplays", &format!("ami: AMI\n      security_groups: [{foreign}]\nplays")), &[&foreign, "vpc-"]);
+    refused(
+        &desk,
+        &with("ami: AMI\nplays", &format!("ami: AMI\n      security_groups: [{foreign}]\nplays")),
+        &[&foreign, "vpc-"],
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::address::Address;
 use super::failure::{Target, Trouble, cause, region_of};
+use crate::platform::aws::Renewal;
 
 /// An address that takes no connection in this time is not there.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -41,7 +42,8 @@ impl Bucket {
     pub async fn reach(address: Address, config: &SdkConfig, profile: Option<String>) -> Result<Self, Trouble> {
         let chosen = config.region().map(ToString::to_string);
         let region = chosen.clone().unwrap_or_else(|| ANY_REGION.to_owned());
-        let target = Target { bucket: address.bucket.clone(), region, endpoint: endpoint_of(config), profile };
+        let (bucket, endpoint) = (address.bucket.clone(), endpoint_of(config));
+        let target = Target { bucket, region, endpoint, profile, renewal: Renewal::default() };
         let mut bucket = Self { client: client(config, &target), address, target };
         if bucket.target.endpoint.is_none() {
             match bucket.ask_region().await {
@@ -133,6 +135,7 @@ fn client(config: &SdkConfig, target: &Target) -> Client {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ANSWER).build();
     let config = Builder::from(config)
         .region(Region::new(target.region.clone()))
+        .identity_cache(target.renewal.clone())
         .force_path_style(target.endpoint.is_some())
         .timeout_config(timeouts)
         .build();

@@ -6,6 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{DisplayErrorContext, ErrorMetadata, ProvideErrorMetadata, SdkError};
 
+use crate::platform::aws::Renewal;
 use crate::platform::store::StoreError;
 
 /// What S3 says where it does not do what it was asked (S3 API Reference, error responses).
@@ -60,6 +61,8 @@ pub struct Target {
     pub endpoint: Option<String>,
     /// The profile that was chosen, if any.
     pub profile: Option<String>,
+    /// The credentials that are kept; forgotten where S3 calls them expired.
+    pub renewal: Renewal,
 }
 
 impl Target {
@@ -130,9 +133,13 @@ impl Target {
             ("SignatureDoesNotMatch", _) => refused(
                 "the secret key does not belong to the access key: check AWS_SECRET_ACCESS_KEY, or the profile".to_owned(),
             ),
-            ("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken", _) => refused(
-                "the credentials have expired: renew them (\"aws sso login\", a new session) and try again".to_owned(),
-            ),
+            ("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken", _) => {
+                // Where they come from may have others by now: a role always has, a person may renew theirs.
+                self.renewal.forget();
+                Trouble::Passing(
+                    "the credentials have expired: renew them (\"aws sso login\", a new session) and try again".to_owned(),
+                )
+            }
             ("RequestTimeTooSkewed", _) => Trouble::Passing(
                 "the clock of this machine is wrong by more than S3 allows: set it, by NTP if possible".to_owned(),
             ),

@@ -9,8 +9,8 @@ use crate::desk::{Desk, PIPELINE};
 use crate::oracle;
 
 /// Durations short enough to see a takeover.
-pub const SWIFT: &str = r#"{"closing_wait_ms": 4000, "take_over_ms": 15000, "beat_ms": 1000, "beat_dead_ms": 5000,
-    "reconnect_ms": 200, "self_fence_ms": 3500}"#;
+pub const SWIFT: &str = r#"{"closing_wait_ms": 4000, "take_over_ms": 10000, "beat_ms": 1000, "beat_dead_ms": 5000,
+    "reconnect_ms": 200, "self_fence_ms": 3500, "capacity_ms": 120000}"#;
 
 pub fn id(life: &Value) -> String {
     life["id"].as_str().expect("an id").to_owned()
@@ -49,7 +49,7 @@ fn a_master_whose_process_is_killed_goes_on_by_itself() {
 fn a_master_whose_machine_is_gone_is_replaced_by_the_reaper() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
-    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "25"));
+    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "15"));
     let run = desk.launch("p.yml");
     mark(&cloud, &run, "begin while");
     cloud.host(&id(&oracle::masters(&cloud, &run)[0]), "crash", &json!({}));
@@ -94,7 +94,7 @@ fn killed_before_its_workers_launch(death: Death) {
     desk.playbook("p.yml", PIPELINE);
     let run = desk.launch("p.yml");
     cloud.until("a launch that is refused", Duration::from_secs(60), || {
-        oracle::calls(&cloud, "RunInstances").into_iter().find(|call| call["epoch"] == "1" && call["status"] != 200)
+        oracle::calls(&cloud, "RunInstances").into_iter().find(|call| call["epoch"] == 1 && call["status"] != 200)
     });
     goes_on_after(&desk, &run, death);
 }

@@ -244,7 +244,8 @@ impl<'a> Effort<'a> {
             },
         };
         let place = if order.pick.label.is_empty() { "the cloud" } else { &order.pick.label };
-        self.context.emit(EventKind::Note { message: format!("group {}: {place}: {why}", self.group) });
+        let message = format!("group {}: {}", self.group, of_place(place, &why));
+        self.context.emit(EventKind::Note { message });
     }
 
     /// Why there are too few, and what to change.
@@ -267,7 +268,7 @@ impl<'a> Effort<'a> {
                 let waited = ms(self.context.spec.timing.capacity_ms).as_secs();
                 let _ = write!(why, " within {waited} s. Asked were");
                 for (pick, refusal) in &refusals {
-                    let _ = write!(why, "\n  {}: {}", pick.label, refusal.unwrap_or("not asked"));
+                    let _ = write!(why, "\n  {}", of_place(&pick.label, refusal.unwrap_or("not asked")));
                 }
                 let _ = write!(
                     why,
@@ -278,4 +279,9 @@ impl<'a> Effort<'a> {
         }
         if silent.is_some() { Problem::of_hosts(why) } else { Problem::ours(why) }
     }
+}
+
+/// What was heard of a place. Most refusals name it themselves.
+fn of_place(place: &str, why: &str) -> String {
+    if why.starts_with(place) { why.to_owned() } else { format!("{place}: {why}") }
 }

@@ -138,7 +138,7 @@ impl<'a> Desk<'a> {
     /// Waits for the receipt.
     pub fn receipt(&self, run: &str) -> Value {
         self.cloud.until(&format!("a receipt of {run}"), PATIENCE, || {
-            let said = self.dayfly(&["receipt", run, "--output", "json"]);
+            let said = self.dayfly(&["receipt", run]);
             serde_json::from_str(&said.stdout).ok()
         })
     }

@@ -27,6 +27,8 @@ mod crowds;
 mod demo;
 #[path = "scenarios/launches.rs"]
 mod launches;
+#[path = "scenarios/layers.rs"]
+mod layers;
 #[path = "scenarios/masters.rs"]
 mod masters;
 #[path = "scenarios/names.rs"]
@@ -35,3 +37,5 @@ mod names;
 mod refusals;
 #[path = "scenarios/trust.rs"]
 mod trust;
+#[path = "scenarios/wishes.rs"]
+mod wishes;

@@ -1,6 +1,6 @@
 //! `dayfly attach`: follows a run that another process works on, by way of the store.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -10,6 +10,7 @@ use super::{Ended, screen};
 use crate::core::event::EventKind;
 use crate::core::ids::RunId;
 use crate::core::records::{Receipt, Spec};
+use crate::core::timing::ms;
 use crate::entry::exit::{self, Problem};
 use crate::entry::trigger::{MasterLock, has_master, load_receipt, load_spec, refuse_reaped};
 use crate::views::report::{LiveReader, Reporter, recap_of_receipt};
@@ -29,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(300);
 const REMOTE_PAUSE: Duration = Duration::from_secs(1);
 /// A run without a master for this many looks is said to have none: one that ends may still write its last word.
 const LOOKS: u32 = 3;
+/// A master with a machine of its own is started again by that machine, or by the reaper.
+const MAY_COME_BACK: &str =
+    "its master gives no sign of life; its machine starts it again, dayfly reap launches another where that is gone";
 
 /// Shows events until the run is over; ends with the run's exit code.
 pub async fn run(arguments: Arguments) -> Ended {
@@ -56,7 +60,7 @@ async fn follow(place: &Place, spec: &Spec, reporter: &mut Reporter) -> Result<R
     let run = &spec.run;
     let mut reader = LiveReader::new(place.store.clone(), run.clone());
     let mut recap_shown = false;
-    let mut looks = 0;
+    let (mut looks, mut since) = (0, Instant::now());
     let mut told = false;
     loop {
         // First the receipt, then the events: what was written before it is then certainly read.
@@ -79,11 +83,15 @@ async fn follow(place: &Place, spec: &Spec, reporter: &mut Reporter) -> Result<R
         } else if silent && !has_master(place.store.as_ref(), &place.state, spec).await? {
             refuse_reaped(place.store.as_ref(), run).await?;
             looks += 1;
-            if looks == LOOKS {
+            if spec.master.is_some() && since.elapsed() < ms(spec.timing.take_over_ms) {
+                if looks == LOOKS {
+                    screen::remark(&format!("run {run}: {MAY_COME_BACK}"));
+                }
+            } else if looks >= LOOKS {
                 return Err(without_master(run));
             }
         } else {
-            looks = 0;
+            (looks, since) = (0, Instant::now());
             if !told && spec.master.is_some() && reader.is_at_the_start() {
                 told = true;
                 screen::remark(&format!("run {run}: its master has not begun yet"));

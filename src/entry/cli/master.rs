@@ -9,9 +9,7 @@ use super::{Ended, screen};
 use crate::core::ids::{Epoch, RunId};
 use crate::core::records::Spec;
 use crate::entry::exit::{self, Problem};
-use crate::entry::trigger::{
-    OwnLease, Printed, Sight, Terminated, Turn, fenced, is_over, load_spec, other_master_lives, work,
-};
+use crate::entry::trigger::{OwnLease, Printed, Sight, Terminated, Turn, fenced, is_over, load_spec, superseded, work};
 
 /// Flags of the hidden command.
 #[derive(Args, Debug)]
@@ -78,8 +76,8 @@ async fn serve(place: &Place, run: &RunId, mut turn: Turn) -> Result<(), Problem
         screen::remark(&format!("run {run} is over"));
         return Ok(());
     }
-    if other_master_lives(store, &spec).await? {
-        screen::remark(&format!("run {run} has another master that lives"));
+    if superseded(store, &spec, epoch).await? {
+        screen::remark(&format!("run {run} has a later master that lives"));
         return Ok(());
     }
     if place.state.lock(run).exists() {

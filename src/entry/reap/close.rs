@@ -61,7 +61,7 @@ pub async fn close(
     master: &str,
 ) -> Result<Left, Problem> {
     let run = &spec.run;
-    let cloud = cloud_of(spec, state, &Executables::find()?, &Access::default()).await?;
+    let cloud = cloud_of(spec, state, &Executables::find()?, &Access::default())?;
     let mut sweeps = Vec::new();
     let found = sweep(cloud.as_ref(), run, &mut sweeps).await?;
     let ended = found.len();

@@ -154,8 +154,8 @@ impl<'a> Reaper<'a> {
         self.regions.lock().unwrap_or_else(PoisonError::into_inner).extend(region.clone());
         // The region of a run is its cluster's, whatever the region of this call.
         let access = Access { region: region.or_else(|| self.access.region.clone()), ..self.access.clone() };
-        let cloud = cloud_of(spec, self.state, &Executables::find()?, &access).await?;
-        let masters = master_cloud_of(spec, &access).await?;
+        let cloud = cloud_of(spec, self.state, &Executables::find()?, &access)?;
+        let masters = master_cloud_of(spec, &access)?;
         let run = Detached {
             store: self.store,
             spec,

@@ -74,7 +74,7 @@ pub async fn first_beat(ground: &Ground, spec: &Spec, machine: &InstanceId) -> R
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    let cloud = cloud_of(spec, &ground.state, &ground.programs, &ground.access).await?;
+    let cloud = cloud_of(spec, &ground.state, &ground.programs, &ground.access)?;
     let said = cloud.console(run, machine).await.unwrap_or_default();
     Err(Problem::failed(format!(
         "the master {machine} of run {run} gives no sign of life; dayfly reap launches another or ends what is left{}",

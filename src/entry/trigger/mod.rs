@@ -36,7 +36,7 @@ pub use machine::{
 };
 pub use order::{Order, Place, Purpose};
 pub use places::{cloud_of, master_cloud_of};
-pub use pulse::{asked_for, has_master, is_over, other_master_lives, watched_elsewhere};
+pub use pulse::{asked_for, has_master, is_over, superseded, watched_elsewhere};
 pub use read::{Reading, read};
 pub use recent::recent_runs;
 pub use signals::Terminated;

@@ -22,7 +22,7 @@ use crate::platform::secrets::RunKey;
 use crate::platform::store::Store;
 
 /// The cloud of a run, for looking at machines and ending them.
-pub async fn cloud_of(
+pub fn cloud_of(
     spec: &Spec,
     state: &StateFolder,
     programs: &Executables,
@@ -60,7 +60,7 @@ pub(super) fn cloud_from(
 }
 
 /// The cloud that gives the masters of a run machines of their own.
-pub async fn master_cloud_of(spec: &Spec, access: &Access) -> Result<Arc<dyn MasterCloud>, Problem> {
+pub fn master_cloud_of(spec: &Spec, access: &Access) -> Result<Arc<dyn MasterCloud>, Problem> {
     Ok(Arc::new(ec2(spec, access, Standpoint::Inside)))
 }
 

@@ -6,7 +6,7 @@ use super::lock::MasterLock;
 use super::state::StateFolder;
 use tokio::time::Instant;
 
-use crate::core::ids::RunId;
+use crate::core::ids::{Epoch, RunId};
 use crate::core::records::{Beat, Spec};
 use crate::core::timing::ms;
 use crate::core::world::World as _;
@@ -74,9 +74,15 @@ pub async fn is_over(store: &dyn Store, run: &RunId) -> Result<bool, Problem> {
     Ok(false)
 }
 
-/// Whether a master on another machine lives: one whose beat goes on while this one watches. It takes as long as a beat
-/// may be late, and no time where the last beat came from here or there is none. No clocks are compared.
-pub async fn other_master_lives(store: &dyn Store, spec: &Spec) -> Result<bool, Problem> {
+/// Whether a machine that was claimed for a master came too late: another was claimed after it, and its master lives,
+/// which is seen by beats that go on while this one watches. No clocks are compared. The machine that was claimed last
+/// takes over whoever lives: the journal fences the other.
+pub async fn superseded(store: &dyn Store, spec: &Spec, claimed: Epoch) -> Result<bool, Problem> {
+    let claims = store.list(&layout::epoch_prefix(&spec.run), None).await.map_err(store_failed)?;
+    let last = claims.last().and_then(|claim| layout::number_of(&claim.key)).unwrap_or(0);
+    if last <= u64::from(claimed.0) {
+        return Ok(false);
+    }
     let Some((number, first)) = last_beat(store, &spec.run).await? else { return Ok(false) };
     if first.host == this_host() {
         return Ok(false);
@@ -104,3 +110,6 @@ async fn last_beat(store: &dyn Store, run: &RunId) -> Result<Option<(u64, Beat)>
 fn this_host() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,9 @@ const EXIT_CANCELLED: i32 = 130;
 /// Ends what still lives and writes the receipt.
 pub(super) async fn close(context: &Arc<Context>, mut tally: Tally) -> Engine<Receipt> {
     sweep(context, &mut tally).await?;
+    if tally.unresolved.is_empty() {
+        tidy(context).await;
+    }
     let (outcome, exit, message) = judge(context, &tally);
     let receipt = Receipt {
         v: FORMAT_VERSION,
@@ -167,6 +170,17 @@ async fn sweep(context: &Arc<Context>, tally: &mut Tally) -> Engine<()> {
     tally.unresolved.sort();
     tally.unresolved.dedup();
     Ok(())
+}
+
+/// What the run made beside its machines goes with them (a security group). It costs nothing and holds nothing: what
+/// cannot be removed now is left to whoever proves the run's end.
+async fn tidy(context: &Context) {
+    let run = &context.spec.run;
+    if let Ok(left) = context.cloud.leftovers(run).await
+        && !left.is_empty()
+    {
+        drop(context.cloud.remove(run, &left).await);
+    }
 }
 
 /// What the cloud finds of the run, by tag and by token.

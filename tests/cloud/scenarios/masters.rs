@@ -1,4 +1,4 @@
-//! The master dies, hangs, is told to stop or to stay longer; the run ends all the same, and once.
+//! The master dies, hangs or is not heard; the run ends all the same, and once.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::desk::{Desk, PIPELINE};
 use crate::oracle;
 
 /// Durations short enough to see a takeover.
-const SWIFT: &str = r#"{"closing_wait_ms": 4000, "take_over_ms": 15000, "beat_ms": 1000, "beat_dead_ms": 5000,
+pub const SWIFT: &str = r#"{"closing_wait_ms": 4000, "take_over_ms": 15000, "beat_ms": 1000, "beat_dead_ms": 5000,
     "reconnect_ms": 200, "self_fence_ms": 3500}"#;
 
-fn id(life: &Value) -> String {
+pub fn id(life: &Value) -> String {
     life["id"].as_str().expect("an id").to_owned()
 }
 
 /// Waits for a mark that contains a text.
-fn mark(cloud: &Cloud, run: &str, text: &str) {
+pub fn mark(cloud: &Cloud, run: &str, text: &str) {
     cloud.until(&format!("the mark {text:?}"), Duration::from_secs(90), || {
         oracle::marks(cloud, run).into_iter().find(|mark| mark.contains(text))
     });
 }
 
 /// Lets the reaper look every few seconds until the run is closed, as a schedule would.
-fn reap_until_closed(desk: &Desk, run: &str) {
+pub fn reap_until_closed(desk: &Desk, run: &str) {
     desk.close(run);
     oracle::satisfied(desk, run);
 }
@@ -56,6 +56,117 @@ fn a_master_whose_machine_is_gone_is_replaced_by_the_reaper() {
     reap_until_closed(&desk, &run);
     assert_eq!(oracle::masters(&cloud, &run).len(), 2);
     assert_eq!(oracle::workers(&cloud, &run).len(), 2, "the workers lived through it");
+    assert_eq!(desk.receipt(&run)["outcome"], "succeeded");
+}
+
+/// How a master dies.
+#[derive(Clone, Copy)]
+enum Death {
+    Process,
+    Machine,
+}
+
+/// Kills the only master, and asserts that the run succeeds all the same, with two workers in all.
+fn goes_on_after(desk: &Desk, run: &str, death: Death) {
+    let cloud = desk.cloud();
+    let master = id(&oracle::masters(cloud, run)[0]);
+    match death {
+        Death::Process => cloud.run_on(&master, "pkill -9 -f 'dayfly master'"),
+        Death::Machine => cloud.host(&master, "crash", &json!({})),
+    };
+    cloud.fault(&json!({"clear": {}}));
+    reap_until_closed(desk, run);
+    let receipt = desk.receipt(run);
+    assert_eq!(receipt["outcome"], "succeeded");
+    assert_eq!(receipt["epochs"], 2);
+    let masters = match death {
+        Death::Process => 1,
+        Death::Machine => 2,
+    };
+    assert_eq!(oracle::masters(cloud, run).len(), masters);
+    assert_eq!(oracle::workers(cloud, run).len(), 2, "no worker was launched twice");
+}
+
+fn killed_before_its_workers_launch(death: Death) {
+    let cloud = Cloud::start();
+    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
+    cloud.fault(&json!({"capacity": {"type": "c7i.large", "left": 0}}));
+    desk.playbook("p.yml", PIPELINE);
+    let run = desk.launch("p.yml");
+    cloud.until("a launch that is refused", Duration::from_secs(60), || {
+        oracle::calls(&cloud, "RunInstances").into_iter().find(|call| call["epoch"] == "1" && call["status"] != 200)
+    });
+    goes_on_after(&desk, &run, death);
+}
+
+/// The answer to the launch comes late: the machines are there, and no master was told so.
+fn killed_while_its_workers_launch(death: Death) {
+    let cloud = Cloud::start();
+    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
+    desk.playbook("p.yml", PIPELINE);
+    let run = desk.launch("p.yml");
+    cloud.fault(&json!({"slow": {"actions": ["ec2:RunInstances"], "seconds": 15}}));
+    cloud.until("workers", Duration::from_secs(60), || (oracle::workers(&cloud, &run).len() == 2).then_some(()));
+    goes_on_after(&desk, &run, death);
+}
+
+#[test]
+fn a_master_whose_process_is_killed_before_its_workers_launch() {
+    killed_before_its_workers_launch(Death::Process);
+}
+
+#[test]
+fn a_master_whose_machine_dies_before_its_workers_launch() {
+    killed_before_its_workers_launch(Death::Machine);
+}
+
+#[test]
+fn a_master_whose_process_is_killed_while_its_workers_launch() {
+    killed_while_its_workers_launch(Death::Process);
+}
+
+#[test]
+fn a_master_whose_machine_dies_while_its_workers_launch() {
+    killed_while_its_workers_launch(Death::Machine);
+}
+
+#[test]
+fn a_reaper_beside_a_starting_run_changes_nothing() {
+    let cloud = Cloud::start();
+    let desk = Desk::new(&cloud);
+    desk.playbook("p.yml", PIPELINE);
+    let reaper = desk.start(&["reap", "--watch", "200ms"]);
+    let run = desk.launch("p.yml");
+    desk.attach(&run).exits(0);
+    cloud.until("the proof", Duration::from_secs(60), || desk.object(&format!("runs/{run}/closed.json")));
+    cloud.until("its last look", Duration::from_secs(20), || {
+        desk.object(&format!("index/open/{run}")).is_none().then_some(())
+    });
+    reaper.dies();
+    oracle::satisfied(&desk, &run);
+    assert_eq!(oracle::masters(&cloud, &run).len(), 1);
+    assert_eq!(oracle::workers(&cloud, &run).len(), 2);
+}
+
+#[test]
+fn two_reapers_launch_one_successor() {
+    let cloud = Cloud::start();
+    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
+    let other = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
+    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "20"));
+    let run = desk.launch("p.yml");
+    mark(&cloud, &run, "begin while");
+    let reapers = [desk.start(&["reap", "--watch", "300ms"]), other.start(&["reap", "--watch", "300ms"])];
+    cloud.host(&id(&oracle::masters(&cloud, &run)[0]), "crash", &json!({}));
+    cloud.until("the proof", Duration::from_secs(120), || desk.object(&format!("runs/{run}/closed.json")));
+    cloud.until("its last look", Duration::from_secs(20), || {
+        desk.object(&format!("index/open/{run}")).is_none().then_some(())
+    });
+    for reaper in reapers {
+        reaper.dies();
+    }
+    oracle::satisfied(&desk, &run);
+    assert_eq!(oracle::masters(&cloud, &run).len(), 2);
     assert_eq!(desk.receipt(&run)["outcome"], "succeeded");
 }
 
@@ -95,56 +206,6 @@ fn a_frozen_master_that_comes_back_after_its_takeover_does_nothing() {
 }
 
 #[test]
-fn a_run_is_cancelled_while_its_steps_run() {
-    let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
-    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "120"));
-    let run = desk.launch("p.yml");
-    mark(&cloud, &run, "begin while");
-    desk.dayfly(&["cancel", &run]).exits(0);
-    desk.attach(&run).exits(130);
-    reap_until_closed(&desk, &run);
-    assert_eq!(desk.receipt(&run)["outcome"], "cancelled");
-}
-
-#[test]
-fn a_run_is_cancelled_before_its_master_booted() {
-    let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
-    desk.playbook("p.yml", PIPELINE);
-    let run = desk.launch("p.yml");
-    desk.dayfly(&["cancel", &run]).exits(0);
-    reap_until_closed(&desk, &run);
-    assert_eq!(desk.receipt(&run)["outcome"], "cancelled");
-    assert!(oracle::marks(&cloud, &run).is_empty());
-}
-
-#[test]
-fn ttl_ends_everything() {
-    let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
-    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "600").replace("ttl: 15m", "ttl: 60s"));
-    let run = desk.launch("p.yml");
-    reap_until_closed(&desk, &run);
-    assert_eq!(desk.receipt(&run)["outcome"], "expired");
-}
-
-#[test]
-fn an_extended_run_lives_longer() {
-    let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", SWIFT);
-    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "70").replace("ttl: 15m", "ttl: 60s"));
-    let run = desk.launch("p.yml");
-    mark(&cloud, &run, "begin while");
-    desk.dayfly(&["extend", &run, "10m"]).exits(0);
-    desk.attach(&run).exits(0);
-    desk.close(&run);
-    assert_eq!(desk.receipt(&run)["outcome"], "succeeded");
-    oracle::nothing_lives(&cloud, &run);
-    oracle::no_step_twice(&cloud, &run);
-}
-
-#[test]
 fn a_store_that_denies_writes_for_a_while_loses_nothing() {
     let cloud = Cloud::start();
     let desk = Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "store_patience_ms": 60000}"#);
@@ -155,21 +216,6 @@ fn a_store_that_denies_writes_for_a_while_loses_nothing() {
     desk.attach(&run);
     reap_until_closed(&desk, &run);
     assert_eq!(desk.receipt(&run)["outcome"], "succeeded");
-}
-
-#[test]
-fn without_master_and_reaper_every_machine_ends_by_its_own_timers() {
-    let cloud = Cloud::start();
-    let desk =
-        Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "lease_ms": 20000, "renew_ms": 3000}"#);
-    desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "600"));
-    let run = desk.launch("p.yml");
-    mark(&cloud, &run, "begin while");
-    cloud.host(&id(&oracle::masters(&cloud, &run)[0]), "crash", &json!({}));
-    // Nobody looks: the leases of the workers end.
-    cloud.until("the end of all workers", Duration::from_secs(90), || {
-        oracle::workers(&cloud, &run).iter().all(|life| !life["ended"].is_null()).then_some(())
-    });
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub async fn launch_master(
     spec: &Spec,
     call: &MasterCall,
 ) -> Result<Instance, Problem> {
-    let cloud = places::master_cloud_of(spec, access).await?;
+    let cloud = places::master_cloud_of(spec, access)?;
     let claim = claimed(store, spec, call).await?;
     Ok(launched(cloud.as_ref(), &spec.run, &claim).await.map_err(anyhow::Error::new)?)
 }
@@ -130,4 +130,4 @@ async fn launched(cloud: &dyn MasterCloud, run: &RunId, claim: &MasterClaim) -> 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -15,3 +15,6 @@ pub use claim::{MasterCall, MasterClaim, load_claim, next_epoch};
 pub use launching::{MasterLaunchError, launch_master};
 pub use lease::OwnLease;
 pub use printed::Printed;
+
+#[cfg(test)]
+pub(crate) use launching::tests::spec as test_spec;

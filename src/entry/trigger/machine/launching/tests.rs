@@ -35,7 +35,7 @@ impl MasterCloud for Told {
     }
 }
 
-fn spec() -> Spec {
+pub(crate) fn spec() -> Spec {
     let pick = |index: u32| Pick { index, rank: 0, label: format!("place {index}"), place: json!({"subnet": index}) };
     let blueprint = Blueprint {
         picks: vec![pick(0), pick(1), pick(2)],

@@ -50,7 +50,7 @@ pub struct Desk<'a> {
 }
 
 /// Seconds that a scenario waits for the end of a run.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 impl<'a> Desk<'a> {
     /// One with the keys of a person who launches, watches and reaps.
@@ -63,11 +63,13 @@ impl<'a> Desk<'a> {
         std::fs::set_permissions(top.path().join("run"), std::fs::Permissions::from_mode(0o700))
             .expect("a private folder");
         let desk = Self { cloud, top, environment: Vec::new() };
-        desk.as_user("operator").env("DAYFLY_TIME_SCALE", "0.1").env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000}"#)
+        desk.with_keys_of("operator")
+            .env("DAYFLY_TIME_SCALE", "0.1")
+            .env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000}"#)
     }
 
     /// The keys of another user of the cloud.
-    pub fn as_user(self, user: &str) -> Self {
+    pub fn with_keys_of(self, user: &str) -> Self {
         let key = self.cloud.fact(&format!("/credentials/{user}/access"));
         let secret = self.cloud.fact(&format!("/credentials/{user}/secret"));
         self.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret)
@@ -145,7 +147,7 @@ impl<'a> Desk<'a> {
     /// Lets the reaper look until the run is closed.
     pub fn close(&self, run: &str) {
         let key = format!("runs/{run}/closed.json");
-        self.cloud.until(&format!("{key}"), PATIENCE, || {
+        self.cloud.until(&key, PATIENCE, || {
             let reaped = self.dayfly(&["reap"]);
             // Shown where the test fails.
             println!("{}", reaped.whole());

@@ -4,6 +4,8 @@
 //! Each scenario has a cloud of its own, which is gone with the test, however that ends. They need root and Linux
 //! namespaces; where those are refused, they fail and say so.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a failed scenario shows")]
+
 #[expect(dead_code, reason = "the same file serves the scenarios on local workers, which ask more")]
 #[path = "../e2e/ended.rs"]
 mod ended;

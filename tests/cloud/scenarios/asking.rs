@@ -19,10 +19,10 @@ fn doctor_finds_what_is_wrong_and_launches_nothing() {
     desk.dayfly(&["doctor", "p.yml"]).exits(1).says("PROBLEM").says("ec2:RunInstances");
     cloud.fault(&json!({"clear": {}}));
     // Who only launches masters can do that, and is told what is missing for workers.
-    let trigger = Desk::new(&cloud).as_user("trigger");
+    let trigger = Desk::new(&cloud).with_keys_of("trigger");
     trigger.playbook("p.yml", PIPELINE);
     trigger.dayfly(&["doctor", "p.yml", "--launch"]).exits(0).never_says("PROBLEM");
-    let nobody = Desk::new(&cloud).as_user("nobody");
+    let nobody = Desk::new(&cloud).with_keys_of("nobody");
     nobody.playbook("p.yml", PIPELINE);
     nobody.dayfly(&["doctor", "p.yml"]).exits(1).says("PROBLEM");
     assert_eq!(cloud.lives(), Vec::<Value>::new());

@@ -93,7 +93,7 @@ fn killed_before_its_workers_launch(death: Death) {
     cloud.fault(&json!({"capacity": {"type": "c7i.large", "left": 0}}));
     desk.playbook("p.yml", PIPELINE);
     let run = desk.launch("p.yml");
-    cloud.until("a launch that is refused", Duration::from_secs(60), || {
+    cloud.until("a launch that is refused", Duration::from_mins(1), || {
         oracle::calls(&cloud, "RunInstances").into_iter().find(|call| call["epoch"] == 1 && call["status"] != 200)
     });
     goes_on_after(&desk, &run, death);
@@ -106,7 +106,7 @@ fn killed_while_its_workers_launch(death: Death) {
     desk.playbook("p.yml", PIPELINE);
     let run = desk.launch("p.yml");
     cloud.fault(&json!({"slow": {"actions": ["ec2:RunInstances"], "seconds": 15}}));
-    cloud.until("workers", Duration::from_secs(60), || (oracle::workers(&cloud, &run).len() == 2).then_some(()));
+    cloud.until("workers", Duration::from_mins(1), || (oracle::workers(&cloud, &run).len() == 2).then_some(()));
     goes_on_after(&desk, &run, death);
 }
 
@@ -138,7 +138,7 @@ fn a_reaper_beside_a_starting_run_changes_nothing() {
     let reaper = desk.start(&["reap", "--watch", "200ms"]);
     let run = desk.launch("p.yml");
     desk.attach(&run).exits(0);
-    cloud.until("the proof", Duration::from_secs(60), || desk.object(&format!("runs/{run}/closed.json")));
+    cloud.until("the proof", Duration::from_mins(1), || desk.object(&format!("runs/{run}/closed.json")));
     cloud.until("its last look", Duration::from_secs(20), || {
         desk.object(&format!("index/open/{run}")).is_none().then_some(())
     });
@@ -158,7 +158,7 @@ fn two_reapers_launch_one_successor() {
     mark(&cloud, &run, "begin while");
     let reapers = [desk.start(&["reap", "--watch", "300ms"]), other.start(&["reap", "--watch", "300ms"])];
     cloud.host(&id(&oracle::masters(&cloud, &run)[0]), "crash", &json!({}));
-    cloud.until("the proof", Duration::from_secs(120), || desk.object(&format!("runs/{run}/closed.json")));
+    cloud.until("the proof", Duration::from_mins(2), || desk.object(&format!("runs/{run}/closed.json")));
     cloud.until("its last look", Duration::from_secs(20), || {
         desk.object(&format!("index/open/{run}")).is_none().then_some(())
     });
@@ -191,11 +191,11 @@ fn a_frozen_master_that_comes_back_after_its_takeover_does_nothing() {
     mark(&cloud, &run, "begin while");
     let old = id(&oracle::masters(&cloud, &run)[0]);
     cloud.host(&old, "freeze", &json!({}));
-    cloud.until("a second master", Duration::from_secs(60), || {
+    cloud.until("a second master", Duration::from_mins(1), || {
         desk.dayfly(&["reap"]);
         (oracle::masters(&cloud, &run).len() == 2).then_some(())
     });
-    let second = cloud.until("the second epoch at work", Duration::from_secs(60), || {
+    let second = cloud.until("the second epoch at work", Duration::from_mins(1), || {
         desk.object(&format!("runs/{run}/beat/000002.json"))
     });
     assert!(second.contains("\"epoch\":2"), "{second}");

@@ -57,7 +57,7 @@ fn keys_and_stores_that_cannot_be_used_are_explained() {
 #[test]
 fn a_missing_permission_of_the_trigger_is_named() {
     let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).as_user("nobody");
+    let desk = Desk::new(&cloud).with_keys_of("nobody");
     desk.playbook("p.yml", PIPELINE);
     let ended = desk.dayfly(&["launch", "p.yml"]);
     assert!(ended.code != 0, "{}", ended.whole());

@@ -16,12 +16,12 @@ fn a_worker_that_shows_another_host_key_is_not_spoken_to() {
     let run = desk.launch("p.yml");
     // The first worker boots where nobody can reach it, and has another key when it comes into sight.
     cloud.next_hosts(&json!({"count": 1, "boot_delay_seconds": 2}));
-    let worker = cloud.until("a worker", Duration::from_secs(60), || oracle::workers(&cloud, &run).pop());
+    let worker = cloud.until("a worker", Duration::from_mins(1), || oracle::workers(&cloud, &run).pop());
     let worker = worker["id"].as_str().expect("an id").to_owned();
     cloud.until("a cut cable", Duration::from_secs(20), || {
         cloud.host(&worker, "cut", &json!({}))["error"].is_null().then_some(())
     });
-    cloud.until("an sshd with another key", Duration::from_secs(60), || {
+    cloud.until("an sshd with another key", Duration::from_mins(1), || {
         let other = "cd /etc/ssh && test -e /var/lib/cloud/instance/boot-finished \
                      && ssh-keygen -q -t ed25519 -N '' -f other && mv other ssh_host_ed25519_key \
                      && mv other.pub ssh_host_ed25519_key.pub && systemctl restart ssh";

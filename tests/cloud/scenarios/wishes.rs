@@ -66,7 +66,7 @@ fn a_run_is_cancelled_while_its_workers_boot() {
     desk.playbook("p.yml", PIPELINE);
     let run = desk.launch("p.yml");
     cloud.next_hosts(&json!({"count": 2, "boot_delay_seconds": 20}));
-    cloud.until("workers", Duration::from_secs(60), || (oracle::workers(&cloud, &run).len() == 2).then_some(()));
+    cloud.until("workers", Duration::from_mins(1), || (oracle::workers(&cloud, &run).len() == 2).then_some(()));
     desk.dayfly(&["cancel", &run]).exits(0);
     desk.attach(&run).exits(130);
     reap_until_closed(&desk, &run);
@@ -81,7 +81,7 @@ fn a_run_is_cancelled_while_it_is_collected() {
     desk.playbook("p.yml", PIPELINE);
     cloud.fault(&json!({"slow": {"actions": ["s3:PutObject"], "key": "*/results/*", "seconds": 4}}));
     let run = desk.launch("p.yml");
-    cloud.until("a first result", Duration::from_secs(60), || {
+    cloud.until("a first result", Duration::from_mins(1), || {
         desk.object(&format!("runs/{run}/results/work-0/done.txt"))
     });
     desk.dayfly(&["cancel", &run]).exits(0);

@@ -4,9 +4,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::identity::IdentityCache;
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
@@ -42,5 +45,30 @@ impl ResolveCachedIdentity for Renewal {
     ) -> IdentityFuture<'a> {
         let kept = self.present();
         IdentityFuture::new(async move { kept.resolve_cached_identity(resolver, components, settings).await })
+    }
+}
+
+/// What services call credentials that have ended (EC2 API Reference, error codes).
+const ENDED: [&[u8]; 2] = [b"RequestExpired", b"ExpiredToken"];
+
+/// A client that has it among its interceptors forgets credentials by itself as soon as an answer calls them ended.
+impl Intercept for Renewal {
+    fn name(&self) -> &'static str {
+        "Renewal"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _settings: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let refusal = context.response().filter(|response| response.status().is_client_error());
+        if let Some(text) = refusal.and_then(|response| response.body().bytes())
+            && ENDED.iter().any(|code| text.windows(code.len()).any(|part| part == *code))
+        {
+            self.forget();
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 
 use super::Ec2Cloud;
-use crate::platform::aws::{Access, config};
+use crate::platform::aws::{Access, Renewal, config};
 
 /// So long one try of a call may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,12 +38,18 @@ impl Clients {
 
     /// With a configuration that is there already.
     pub(super) fn of(config: &SdkConfig) -> Self {
+        let renewal = Renewal::default();
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PATIENCE).build();
         let asking = aws_sdk_ec2::config::Builder::from(config)
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+            .identity_cache(renewal.clone())
+            .interceptor(renewal.clone())
             .timeout_config(timeouts.clone());
-        let launching =
-            aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        let launching = aws_sdk_ec2::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .identity_cache(renewal.clone())
+            .interceptor(renewal)
+            .timeout_config(timeouts);
         Self {
             ec2: aws_sdk_ec2::Client::from_conf(asking.build()),
             launches: aws_sdk_ec2::Client::from_conf(launching.build()),

@@ -226,8 +226,8 @@ fn a_worker_that_reboots_is_the_same_worker() {
     let run = desk.launch("p.yml");
     mark(&cloud, &run, "begin while");
     cloud.host(&id(&oracle::workers(&cloud, &run)[0]), "reboot", &json!({}));
-    // The step was interrupted: a command without `creates` is not run again by itself, and that is said.
-    desk.attach(&run).exits(2).tells("interrupted");
+    // The step was stopped with its machine: a command without `creates` is not run again by itself, and that is said.
+    desk.attach(&run).exits(2).tells("the step was stopped: ended by a signal");
     reap_until_closed(&desk, &run);
     assert_eq!(oracle::workers(&cloud, &run).len(), 2);
 }

@@ -70,9 +70,6 @@ impl Remains<'_> {
         let requests = requests(self.store, run, &facts.claims).await?;
         let found = self.look(masters, &requests).await?;
         let machines = found.machines();
-        if !machines.is_empty() {
-            self.cloud.terminate(run, &machines).await.with_context(|| format!("end what run {run} left"))?;
-        }
         let now_ms = self.clock.now_ms();
         let looks = self.remember(&found, now_ms).await?;
         if !found.is_nothing() {
@@ -95,6 +92,11 @@ impl Remains<'_> {
             by_token: ids(self.cloud.sweep_tokens(run, &tokens).await.with_context(what)?),
             ..Found::default()
         };
+        // Machines first: what fails below must not keep them alive.
+        let machines = found.machines();
+        if !machines.is_empty() {
+            self.cloud.terminate(run, &machines).await.with_context(|| format!("end what run {run} left"))?;
+        }
         found.leftovers = self.cloud.leftovers(run).await.with_context(what)?;
         if !found.leftovers.is_empty() {
             // What a machine still holds stays for the next look.

@@ -85,9 +85,10 @@ pub async fn create(
         timing,
     };
     let bytes = serde_json::to_vec_pretty(&spec).context("write the spec")?;
+    // Slow, and no part of the run: a reaper takes an old index entry without a spec for a trigger that died.
+    store.create(&layout::bundle_key(&bundle.sha256), bundle.bytes).await.map_err(store_failed)?;
     // The index comes first: whatever exists of a run can then be found and ended.
     store.create(&layout::index_open_key(&run), Bytes::new()).await.map_err(store_failed)?;
-    store.create(&layout::bundle_key(&bundle.sha256), bundle.bytes).await.map_err(store_failed)?;
     RunKey::create(store, &run, std::sync::Arc::new(SystemWorld)).await.context("make the run key")?;
     let spec = match store.create(&layout::spec_key(&run), bytes.into()).await.map_err(store_failed)? {
         Created::New => spec,

@@ -52,6 +52,7 @@ pub(super) async fn provision(ground: &Ground, order: &Order, reading: &Reading)
         Ok(Blueprint {
             picks: place.picks,
             store: location,
+            store_region: ground.store.region().unwrap_or_else(|| region.clone()),
             region,
             endpoint_url: access.endpoint_url.clone(),
             arch: std::env::consts::ARCH.to_owned(),

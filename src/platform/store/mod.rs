@@ -64,6 +64,10 @@ pub enum StoreError {
 pub trait Store: Send + Sync {
     /// Where it is, as a person writes it after `--store`.
     fn location(&self) -> String;
+    /// The region of a store that has one: a machine elsewhere must name it.
+    fn region(&self) -> Option<String> {
+        None
+    }
     /// Writes an object that must not exist yet, durably.
     async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError>;
     /// Writes or overwrites, durably.

@@ -26,7 +26,7 @@ pub(super) async fn follow(context: Arc<Context>) {
             let machines = context.launches.machines().into_iter().map(|(_, id)| id);
             let alive: Vec<InstanceId> = machines.filter(|id| !context.launches.is_ended(id)).collect();
             context.watch.until_firm().await;
-            if alive.is_empty() || context.cloud.extend(&context.spec.run, &alive, wanted).await.is_ok() {
+            if context.cloud.extend(&context.spec.run, &alive, wanted).await.is_ok() {
                 shown = wanted;
             } else {
                 tokio::time::sleep(ms(context.spec.timing.reconnect_ms) * 4).await;

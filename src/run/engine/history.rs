@@ -1,6 +1,6 @@
 //! What earlier masters of this run journaled, folded into answers: a replayed step asks here first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -44,7 +44,7 @@ pub(super) struct History {
     /// The hard end, where it moved.
     pub(super) deadline_ms: Option<i64>,
     /// The last request that moved it.
-    pub(super) control: String,
+    pub(super) controls: BTreeSet<String>,
     pub(super) stopping: Option<String>,
     pub(super) started_ms: i64,
     pub(super) ended: Option<(String, i32)>,
@@ -85,7 +85,7 @@ impl History {
             }
             Record::DeadlineMoved { deadline_ms, control, .. } => {
                 self.deadline_ms = Some(deadline_ms);
-                self.control = control;
+                self.controls.insert(control);
             }
             Record::Pinned { key, value, sealed } => {
                 self.pins.insert(key, (value, sealed));

@@ -57,7 +57,7 @@ pub async fn run(master: Master) -> Result<Receipt, EngineError> {
         pulse: Arc::new(Pulse::new()),
         deadline,
         reserve_ms: spec.deadline_ms - spec.soft_deadline_ms,
-        control: history.control.clone(),
+        controls: history.controls.clone(),
         events: events.clone(),
     };
     let mut watchers = JoinSet::new();

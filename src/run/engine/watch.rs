@@ -1,5 +1,6 @@
 //! What runs beside the plays: the beat, the ear for people's wishes, the deadline. Each ends with the run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ pub(super) struct Watch {
     pub(super) deadline: watch::Sender<i64>,
     /// As long before the hard end, steps are stopped and collected.
     pub(super) reserve_ms: i64,
-    /// The last request that moved the deadline, by an earlier master.
-    pub(super) control: String,
+    /// The requests that moved the deadline before, under earlier masters.
+    pub(super) controls: BTreeSet<String>,
     pub(super) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -94,19 +95,23 @@ impl Watch {
     /// Looks for wishes as long as the run goes on.
     pub(super) async fn listen(self) {
         let prefix = layout::control_prefix(&self.run);
-        let mut last: Option<String> = None;
+        // Keys are made by the clocks of many people: a later wish may sort before an earlier one.
+        let mut heard: BTreeSet<String> = BTreeSet::new();
         loop {
-            for listed in self.store.list(&prefix, last.as_deref()).await.unwrap_or_default() {
+            for listed in self.store.list(&prefix, None).await.unwrap_or_default() {
+                if heard.contains(&listed.key) {
+                    continue;
+                }
                 // One that cannot be read now is read again.
                 let Ok(Some(bytes)) = self.store.get(&listed.key).await else { break };
-                last = Some(listed.key.clone());
+                heard.insert(listed.key.clone());
                 let Ok(Control { what, by, deadline_ms }) = serde_json::from_slice::<Control>(&bytes) else { continue };
                 match (what.as_str(), deadline_ms) {
                     ("cancel", _) => {
                         self.wish(Stop::Cancel { by: if by.is_empty() { "dayfly cancel".to_owned() } else { by } })
                             .await;
                     }
-                    ("extend", Some(wanted)) if listed.key > self.control => {
+                    ("extend", Some(wanted)) if !self.controls.contains(&listed.key) => {
                         self.move_deadline(wanted, by, listed.key).await;
                     }
                     _ => {}

@@ -21,6 +21,8 @@ pub struct Blueprint {
     pub store: String,
     /// The region of its calls.
     pub region: String,
+    /// The region of the store's bucket, which may be another.
+    pub store_region: String,
     /// Another address for every service.
     pub endpoint_url: Option<String>,
     /// The architecture of the programs that it fetches: `x86_64`.

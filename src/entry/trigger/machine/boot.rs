@@ -65,7 +65,7 @@ fn boot(spec: &Spec, blueprint: &Blueprint, call: &MasterCall) -> Result<String,
     let order = json!({
         "bucket": bucket,
         "prefix": prefix,
-        "region": blueprint.region,
+        "region": blueprint.store_region,
         "endpoint_url": blueprint.endpoint_url,
         "programs": blueprint.programs(&spec.bin),
         "arguments": arguments,

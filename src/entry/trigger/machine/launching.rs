@@ -68,7 +68,15 @@ pub async fn launch_master(
     call: &MasterCall,
 ) -> Result<Instance, Problem> {
     let cloud = places::master_cloud_of(spec, access)?;
+    let stood = load_claim(store, &spec.run, call.epoch).await?.is_some();
     let claim = claimed(store, spec, call).await?;
+    if stood {
+        // Asked again: where an earlier place gave the machine, one that had no room then must not give another.
+        let masters = cloud.masters(&spec.run).await.map_err(anyhow::Error::new)?;
+        if let Some(there) = masters.into_iter().find(|master| master.slot.incarnation.0 == call.epoch.0) {
+            return Ok(there);
+        }
+    }
     Ok(launched(cloud.as_ref(), &spec.run, &claim).await.map_err(anyhow::Error::new)?)
 }
 
@@ -106,6 +114,7 @@ async fn launched(cloud: &dyn MasterCloud, run: &RunId, claim: &MasterClaim) -> 
     for pick in &claim.picks {
         let order = claim.order(&run, pick);
         let mut pause = PAUSE;
+        let mut doubted = false;
         loop {
             match cloud.launch_master(&order).await {
                 Ok(instance) => return Ok(instance),
@@ -114,11 +123,16 @@ async fn launched(cloud: &dyn MasterCloud, run: &RunId, claim: &MasterClaim) -> 
                     break;
                 }
                 Err(LaunchError::Over { why, .. }) => return Err(MasterLaunchError::Over { run, epoch, why }),
+                // That the caller may not ask now says nothing of the time when its answer was lost.
+                Err(LaunchError::Impossible(why)) if doubted => {
+                    return Err(MasterLaunchError::Unknown { run, epoch, why });
+                }
                 Err(LaunchError::Impossible(why)) => return Err(MasterLaunchError::Refused { run, epoch, why }),
                 Err(LaunchError::Ambiguous(why)) if Instant::now() + pause > give_up => {
                     return Err(MasterLaunchError::Unknown { run, epoch, why });
                 }
                 Err(LaunchError::Ambiguous(_)) => {
+                    doubted = true;
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }

@@ -21,17 +21,20 @@ impl Ec2Cloud {
     /// are asked for one by one then. Unknown is not gone: it may be too young to be seen, and is asked for again by
     /// whoever does not find it ended.
     pub(super) async fn end(&self, ids: &[InstanceId]) -> Result<(), CloudError> {
+        let mut outcome = Ok(());
         for ids in ids.chunks(BATCH) {
             match self.end_together(ids).await {
-                Err(failure) if is_unknown(&failure) && ids.len() > 1 => {
+                // One that is unknown or may not be ended (termination protection) must not keep the others alive.
+                Err(failure) if ids.len() > 1 && is_about_one(&failure) => {
                     for id in ids {
-                        settled(self.end_together(std::slice::from_ref(id)).await)?;
+                        let alone = settled(self.end_together(std::slice::from_ref(id)).await);
+                        outcome = outcome.and(alone);
                     }
                 }
-                outcome => settled(outcome)?,
+                together => outcome = outcome.and(settled(together)),
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn end_together(&self, ids: &[InstanceId]) -> Result<(), Failure> {
@@ -44,10 +47,25 @@ impl Ec2Cloud {
     pub(super) async fn show_deadline(&self, ids: &[InstanceId], deadline_ms: i64) -> Result<(), CloudError> {
         let clients = self.clients().await;
         let tag = tags::tag(tags::DEADLINE, &deadline_tag::write(deadline_ms));
+        let show = |names: Vec<String>| {
+            let request = clients.ec2.create_tags().set_resources(Some(names)).tags(tag.clone());
+            async move { request.send().await.map_err(|error| Failure::of(&error)) }
+        };
         for ids in ids.chunks(BATCH) {
-            let names = ids.iter().map(|id| id.as_str().to_owned()).collect();
-            let asked = clients.ec2.create_tags().set_resources(Some(names)).tags(tag.clone()).send().await;
-            asked.map_err(|error| Failure::of(&error).into_cloud_error("ec2:CreateTags"))?;
+            let names: Vec<String> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+            match show(names.clone()).await.map(drop) {
+                // One that is gone for long must not keep the others from being shown.
+                Err(failure) if is_unknown(&failure) && names.len() > 1 => {
+                    for name in names {
+                        match show(vec![name]).await.map(drop) {
+                            Err(failure) if is_unknown(&failure) => {}
+                            outcome => outcome.map_err(|failure| failure.into_cloud_error("ec2:CreateTags"))?,
+                        }
+                    }
+                }
+                Err(failure) if is_unknown(&failure) => {}
+                outcome => outcome.map_err(|failure| failure.into_cloud_error("ec2:CreateTags"))?,
+            }
         }
         Ok(())
     }
@@ -144,6 +162,11 @@ fn settled(outcome: Result<(), Failure>) -> Result<(), CloudError> {
 
 fn is_unknown(failure: &Failure) -> bool {
     failure.code().is_some_and(|code| code.starts_with("InvalidInstanceID"))
+}
+
+/// Whether one machine of a batch may be what the whole request failed for.
+fn is_about_one(failure: &Failure) -> bool {
+    is_unknown(failure) || failure.code().is_some_and(|code| code == "OperationNotPermitted" || is_denial(code))
 }
 
 fn is_gone(failure: &Failure) -> bool {

@@ -43,8 +43,11 @@ impl Cloud for Ec2Cloud {
         self.living_by_tokens(tokens).await
     }
 
-    async fn extend(&self, _run: &RunId, ids: &[InstanceId], deadline_ms: i64) -> Result<(), CloudError> {
-        self.show_deadline(ids, deadline_ms).await
+    /// The run's masters are shown it as well: whoever ends by that tag alone looks at them too.
+    async fn extend(&self, run: &RunId, ids: &[InstanceId], deadline_ms: i64) -> Result<(), CloudError> {
+        let masters = MasterCloud::masters(self, run).await?;
+        let all: Vec<InstanceId> = masters.into_iter().map(|master| master.id).chain(ids.iter().cloned()).collect();
+        self.show_deadline(&all, deadline_ms).await
     }
 
     async fn leftovers(&self, run: &RunId) -> Result<Vec<Leftover>, CloudError> {

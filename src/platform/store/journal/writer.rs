@@ -100,12 +100,13 @@ impl Pen {
         Ok(if ours { Written::Ours { sha256 } } else { Written::Theirs })
     }
 
-    /// Repeats a call while its error may pass, at most as long as a master may live without its store.
+    /// Repeats a call while its error may pass, as long as a run has patience with its store. Meanwhile the master begins
+    /// nothing (its pulse tells), and its workers live on.
     pub async fn patiently<T, F>(&self, call: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let give_up = Instant::now() + ms(self.timing.self_fence_ms);
+        let give_up = Instant::now() + self.patience();
         let mut pause = FIRST_PAUSE;
         loop {
             match tokio::time::timeout_at(give_up, call()).await {
@@ -118,8 +119,12 @@ impl Pen {
         }
     }
 
+    fn patience(&self) -> Duration {
+        ms(self.timing.store_patience_ms.max(self.timing.self_fence_ms))
+    }
+
     fn silent(&self) -> StoreError {
-        let why = format!("no answer for {} ms", self.timing.self_fence_ms);
+        let why = format!("no answer for {} ms", self.patience().as_millis());
         StoreError::Failed { operation: "write", key: "journal".to_owned(), why, retry: true }
     }
 

@@ -56,6 +56,9 @@ impl Store for S3Store {
     fn location(&self) -> String {
         self.bucket.address.location()
     }
+    fn region(&self) -> Option<String> {
+        Some(self.bucket.target.region.clone())
+    }
 
     async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
         let full = self.bucket.address.object("create", key)?;

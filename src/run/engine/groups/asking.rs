@@ -166,15 +166,21 @@ async fn definite(
     let timing = &context.spec.timing;
     let mut pause = ms(timing.reconnect_ms);
     let started = Instant::now();
+    let mut doubted = false;
     loop {
         context.watch.until_firm().await;
-        let answer = context.cloud.launch(order, host_key).await;
+        let answer = match context.cloud.launch(order, host_key).await {
+            // That the caller may not ask now says nothing of the time when its answer was lost.
+            Err(LaunchError::Impossible(why)) if doubted => Err(LaunchError::Ambiguous(why)),
+            answer => answer,
+        };
         if !matches!(answer, Err(LaunchError::Ambiguous(_)))
             || started.elapsed() > ms(timing.boot_ms)
             || context.is_stopping()
         {
             return answer;
         }
+        doubted = true;
         // Nobody may listen: the group was given up.
         drop(doubts.send(order.pick.clone()));
         tokio::time::sleep(pause).await;

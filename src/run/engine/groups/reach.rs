@@ -45,7 +45,9 @@ pub(super) async fn reach(
         if context.is_stopping() && !is_sealed {
             return Ok(Err(Unreached::Stopped));
         }
-        if started.elapsed() > ms(timing.boot_ms) {
+        // A sealed member may be on the other side of a partition: it has as long as an unreachable one has.
+        let patience = if is_sealed { timing.unreachable_ms.max(timing.boot_ms) } else { timing.boot_ms };
+        if started.elapsed() > ms(patience) {
             return Ok(Err(Unreached::Silent(why)));
         }
         if let (None, Some(reach)) = (&member, instance.reach.clone()) {

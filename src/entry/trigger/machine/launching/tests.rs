@@ -40,6 +40,7 @@ pub(crate) fn spec() -> Spec {
     let blueprint = Blueprint {
         picks: vec![pick(0), pick(1), pick(2)],
         store: "s3://bucket/some/prefix".to_owned(),
+        store_region: "eu-west-1".to_owned(),
         region: "eu-west-1".to_owned(),
         endpoint_url: None,
         arch: "x86_64".to_owned(),

@@ -208,12 +208,15 @@ fn a_frozen_master_that_comes_back_after_its_takeover_does_nothing() {
 #[test]
 fn a_store_that_denies_writes_for_a_while_loses_nothing() {
     let cloud = Cloud::start();
-    let desk = Desk::new(&cloud).env("DAYFLY_TIMING", r#"{"closing_wait_ms": 4000, "store_patience_ms": 60000}"#);
+    let desk = Desk::new(&cloud).env(
+        "DAYFLY_TIMING",
+        r#"{"closing_wait_ms": 4000, "self_fence_ms": 20000, "beat_dead_ms": 30000, "store_patience_ms": 60000}"#,
+    );
     desk.playbook("p.yml", &PIPELINE.replace("seconds | default(1)", "5"));
     let run = desk.launch("p.yml");
     mark(&cloud, &run, "begin while");
     cloud.fault(&json!({"s3_deny": {"seconds": 10}}));
-    desk.attach(&run);
+    desk.attach(&run).exits(0);
     reap_until_closed(&desk, &run);
     assert_eq!(desk.receipt(&run)["outcome"], "succeeded");
 }

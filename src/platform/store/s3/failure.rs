@@ -24,8 +24,7 @@ pub enum Trouble {
     BadRange,
     /// It may pass; whether the request had its effect is unknown.
     Passing(String),
-    /// The caller may not do it: nothing was done. A policy may be mended while a run goes on, so it is worth asking again,
-    /// for whoever has the patience.
+    /// A write that is not allowed now: a policy that is being changed passes, and whoever has worked until now waits.
     Denied(String),
     /// It will not pass by itself.
     Refused(String),
@@ -41,8 +40,7 @@ impl Trouble {
     /// As the store's error.
     pub fn into_error(self, operation: &'static str, key: &str) -> StoreError {
         let (why, retry) = match self {
-            Self::Passing(why) => (why, true),
-            Self::Denied(why) => (why, true),
+            Self::Passing(why) | Self::Denied(why) => (why, true),
             Self::Refused(why) => (why, false),
             Self::Conflict => ("other writes of the same key go on".to_owned(), true),
             Self::NoSuchUpload => ("the upload was ended by somebody else, a lifecycle rule perhaps".to_owned(), true),
@@ -156,7 +154,8 @@ impl Target {
                 self.name(),
                 said(meta, status)
             )),
-            (_, 403) => Trouble::Denied(self.denied(meta, status, needs)),
+            (_, 403) if needs == "s3:PutObject" => Trouble::Denied(self.denied(meta, status, needs)),
+            (_, 403) => refused(self.denied(meta, status, needs)),
             (_, 404) => Trouble::NoSuchKey,
             _ => refused(said(meta, status)),
         }

@@ -25,7 +25,7 @@ Type=exec
 ExecStart=/usr/bin/python3 -I /var/lib/dayfly-master/start.py
 # Not SuccessAction: systemd takes it at each restart too.
 ExecStopPost=/bin/sh -c '[ "$SERVICE_RESULT" != success ] || systemctl --no-block poweroff'
-Environment=HOME=/root XDG_STATE_HOME=/var/lib/dayfly-master
+Environment=HOME=/root XDG_STATE_HOME=/var/lib/dayfly-master DAYFLY_MACHINE_ROLE=1
 WorkingDirectory=/
 StandardOutput=append:/var/lib/dayfly-master/master.log
 StandardError=append:/var/lib/dayfly-master/master.log

@@ -47,6 +47,10 @@ impl Failure {
                 }
             }
             _ if let Some(credentials) = find::<CredentialsError>(error) => match credentials {
+                // A machine has its role from its metadata: where those do not answer now, they will.
+                CredentialsError::CredentialsNotLoaded(_) if has_role_of_machine() => {
+                    Self::Silent(without(credentials))
+                }
                 CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
                     Self::Unsent(without(credentials))
                 }
@@ -84,6 +88,13 @@ impl Failure {
             Self::Unsent(why) | Self::Silent(why) => format!("{action} failed: {why}"),
         })
     }
+}
+
+/// Set by the unit of a master that has a machine of its own, and with it the role of that machine.
+const ROLE_VARIABLE: &str = "DAYFLY_MACHINE_ROLE";
+
+fn has_role_of_machine() -> bool {
+    std::env::var_os(ROLE_VARIABLE).is_some()
 }
 
 /// Whether a code says that the caller may not.

@@ -234,7 +234,7 @@ async fn errors_that_pass_are_waited_out_and_others_are_not() {
     store.fail_before.store(u32::MAX, Ordering::Relaxed);
     assert!(matches!(journal.record(phase("b")).await, Err(JournalError::Store(_))));
     let waited = began.elapsed();
-    assert!(waited > Duration::from_secs(30) && waited <= Duration::from_secs(45), "{waited:?}");
+    assert!(waited > Duration::from_mins(4) && waited <= Duration::from_mins(5), "{waited:?}");
 
     let mut store = Moody::new(&desk.memory);
     store.retry = false;
@@ -251,7 +251,7 @@ async fn a_store_that_never_answers_fails_the_journal_in_time() {
     store.delay = Duration::from_hours(1);
     let began = tokio::time::Instant::now();
     assert!(matches!(desk.open_on(Arc::new(store)).await, Err(JournalError::Store(_))));
-    assert!(began.elapsed() <= Duration::from_secs(46));
+    assert!(began.elapsed() <= Duration::from_secs(301));
 }
 
 #[tokio::test(start_paused = true)]

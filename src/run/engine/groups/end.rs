@@ -92,5 +92,9 @@ async fn is_forgotten(context: &Context, id: &InstanceId) -> bool {
         return false;
     }
     let Some(token) = context.launches.token_of(id) else { return false };
-    context.cloud.sweep_tokens(&context.spec.run, &[token]).await.is_ok_and(|found| found.iter().all(|machine| machine.id != *id))
+    context
+        .cloud
+        .sweep_tokens(&context.spec.run, &[token])
+        .await
+        .is_ok_and(|found| found.iter().all(|machine| machine.id != *id))
 }

@@ -19,7 +19,7 @@ build: ## dayfly and dayfly-agent, side by side
 
 scenarios: ## every scenario on the pocket cloud: EC2 and S3 with real machines behind them (root, Linux)
 	@.ci/install cargo nextest pocket
-	cargo nextest run --locked --test cloud --no-fail-fast --profile gate
+	cargo nextest run --locked --test cloud --profile scenarios
 
 test: ## the whole gate: format, lints, units, end to end, against ansible-core, playbooks, documentation
 	@.ci/gate

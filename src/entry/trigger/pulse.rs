@@ -52,16 +52,26 @@ pub async fn asked_for(store: &dyn Store, spec: &Spec, seen_ms: Option<i64>) -> 
     Ok(age.filter(|age| *age < spec.timing.take_over_ms))
 }
 
-/// The machine on which a master of the run gave a young sign of life, unless it is this one.
+/// The machine on which a master of the run lives, unless it is this one. It takes as long as a beat may be late where the
+/// last one came from elsewhere, and no time else: the store's clock is not compared with this machine's.
 pub async fn watched_elsewhere(store: &dyn Store, spec: &Spec) -> Result<Option<String>, Problem> {
-    let beats = store.list(&layout::beat_prefix(&spec.run), None).await.map_err(store_failed)?;
-    let Some(last) = beats.last() else { return Ok(None) };
-    if SystemWorld.unix_ms() - last.modified_ms >= spec.timing.beat_dead_ms as i64 {
+    let Some((number, last)) = last_beat(store, &spec.run).await? else { return Ok(None) };
+    if last.host == this_host() {
         return Ok(None);
     }
-    let bytes = store.get(&last.key).await.map_err(store_failed)?;
-    let beat = bytes.and_then(|bytes| serde_json::from_slice::<Beat>(&bytes).ok());
-    Ok(beat.map(|beat| beat.host).filter(|host| *host != this_host()))
+    Ok(goes_on(store, spec, (number, last.count)).await?.then_some(last.host))
+}
+
+/// Whether the last beat changes while this process watches.
+async fn goes_on(store: &dyn Store, spec: &Spec, seen: (u64, u64)) -> Result<bool, Problem> {
+    let give_up = Instant::now() + ms(spec.timing.beat_dead_ms);
+    while Instant::now() < give_up {
+        tokio::time::sleep(ms(spec.timing.beat_ms).min(ms(spec.timing.beat_dead_ms) / 4)).await;
+        if last_beat(store, &spec.run).await?.is_none_or(|(number, beat)| (number, beat.count) != seen) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether nobody can have anything to do for a run any more: its last word was said, or it was closed without one.
@@ -87,14 +97,7 @@ pub async fn superseded(store: &dyn Store, spec: &Spec, claimed: Epoch) -> Resul
     if first.host == this_host() {
         return Ok(false);
     }
-    let give_up = Instant::now() + ms(spec.timing.beat_dead_ms);
-    while Instant::now() < give_up {
-        tokio::time::sleep(ms(spec.timing.beat_ms).min(ms(spec.timing.beat_dead_ms) / 4)).await;
-        if last_beat(store, &spec.run).await?.is_none_or(|(now, beat)| now != number || beat.count != first.count) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    goes_on(store, spec, (number, first.count)).await
 }
 
 async fn last_beat(store: &dyn Store, run: &RunId) -> Result<Option<(u64, Beat)>, Problem> {

@@ -59,6 +59,12 @@ def network() -> dict:
     for name in subnets.values():
         subnet = ec2.get_subnet(name)
         subnet.map_public_ip_on_launch, subnet.default_for_az = False, False
+    # The subnets are private: what a master needs of AWS, it reaches by endpoints.
+    ec2.create_vpc_endpoint(
+        vpc.id, f"com.amazonaws.{region}.s3", "Gateway", None, [table.id for table in ec2.route_tables.values() if table.vpc_id == vpc.id]
+    )
+    for service in ("ec2", "sts", "ssm", "monitoring"):
+        ec2.create_vpc_endpoint(vpc.id, f"com.amazonaws.{region}.{service}", "Interface", None, [], [subnets["a"]], private_dns_enabled=True)
     foreign = ec2.create_security_group("foreign", "belongs to the other VPC", other.id)
     default = next(g for g in ec2.groups[vpc.id].values() if g.name == "default")
     return {

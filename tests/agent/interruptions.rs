@@ -88,3 +88,15 @@ async fn an_accepted_step_that_nobody_started_is_started() {
     let (outcome, said) = follow(&*link, &order, 0).await;
     assert_eq!((outcome.unwrap().end, said.bytes), (End::Completed, b"ran\n".to_vec()));
 }
+
+#[tokio::test]
+async fn a_shutdown_may_reach_a_step_before_its_supervisor() {
+    let worker = Worker::child();
+    let order =
+        shell("k", "supervisor=$PPID; (sleep 0.3; kill -TERM $supervisor) >/dev/null 2>&1 & kill -TERM $$; sleep 1040");
+    let (outcome, _) = run(&*worker.link(1), &order).await;
+    assert_eq!(outcome.end, End::Cancelled { reason: "ended by a signal".into() });
+    // A program that only ends itself by that signal has completed, badly.
+    let (outcome, _) = run(&*worker.link(1), &shell("k2", "kill -TERM $$; sleep 1041")).await;
+    assert_eq!((outcome.end, outcome.result["rc"].as_i64()), (End::Completed, Some(-15)));
+}

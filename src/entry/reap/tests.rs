@@ -229,6 +229,16 @@ impl Scene {
         self.record(Record::Intent { id: "r/work/0/0".to_owned(), group, slots: Vec::new(), request }).await;
     }
 
+    /// Half an hour later the master has ended everything, itself last, and said its last word.
+    async fn ends_well(&self) {
+        self.there(|there| {
+            there.workers.clear();
+            there.masters.clear();
+        });
+        self.later(30 * M);
+        self.put(&layout::receipt_key(&self.spec.run), "{}").await;
+    }
+
     /// One look of a reaper.
     async fn reap(&self) -> Reaped {
         let run = Detached {
@@ -387,12 +397,7 @@ async fn there_is_no_proof_before_the_closing_wait_after_the_last_launch() {
 #[tokio::test(start_paused = true)]
 async fn what_shows_late_is_found_by_its_token_ended_and_puts_the_proof_off() {
     let scene = Scene::at_work().await;
-    scene.there(|there| {
-        there.workers.clear();
-        there.masters.clear();
-    });
-    scene.later(30 * M);
-    scene.put(&layout::receipt_key(&scene.spec.run), "{}").await;
+    scene.ends_well().await;
     assert_eq!(scene.reap().await, Reaped::Looked { proof_in_ms: 120_000 });
     scene.later(2 * M);
     scene.there(|there| {
@@ -410,12 +415,7 @@ async fn what_shows_late_is_found_by_its_token_ended_and_puts_the_proof_off() {
 #[tokio::test(start_paused = true)]
 async fn two_that_close_at_once_write_one_proof() {
     let scene = Scene::at_work().await;
-    scene.there(|there| {
-        there.workers.clear();
-        there.masters.clear();
-    });
-    scene.later(30 * M);
-    scene.put(&layout::receipt_key(&scene.spec.run), "{}").await;
+    scene.ends_well().await;
     tokio::join!(scene.reap(), scene.reap());
     scene.later(2 * M);
     let both = tokio::join!(scene.reap(), scene.reap());

@@ -70,6 +70,12 @@ impl Guard {
         matches!(*self.lock(), Phase::Ending(_) | Phase::Ended(_))
     }
 
+    /// Waits a little for an end that may be about to be asked for.
+    pub fn heed_end(&self, longest: Duration) {
+        let phase = self.lock();
+        drop(self.changed.wait_timeout_while(phase, longest, |phase| *phase == Phase::Running));
+    }
+
     /// The module has returned. Where the step is being ended, waits until its tree is gone and says why.
     pub fn finish(&self) -> Option<End> {
         let mut phase = self.lock();
@@ -95,6 +101,7 @@ impl Guard {
             }
             *phase = Phase::Ending(end.clone());
         }
+        self.changed.notify_all();
         let ask = self.on_end.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ask) = ask {
             ask();

@@ -70,6 +70,9 @@ pub fn supervise(folder: &Path) -> io::Result<()> {
     let mut spool = Spool::new(&step.path, Limits::of_disk(&step.path), step.attempts());
     let ran = run_module(&order, &step, &mut spool, &guard);
 
+    if is_terminated(&ran.result) {
+        guard.heed_end(SHUTDOWN_SKEW);
+    }
     let end = guard.finish().unwrap_or(if ran.killed && guard.memory_kills() > kills_before {
         End::OutOfMemory
     } else {
@@ -83,6 +86,14 @@ pub fn supervise(folder: &Path) -> io::Result<()> {
     let listened = listen(ran.held);
     guard.let_go();
     listened
+}
+
+/// A machine that shuts down signals a step and its supervisor in any order: so far apart at most.
+const SHUTDOWN_SKEW: Duration = Duration::from_secs(1);
+
+/// Whether the step's program ended by SIGTERM, itself (−15) or as its shell tells it (128 + 15).
+fn is_terminated(result: &Map<String, Value>) -> bool {
+    matches!(result.get("rc").and_then(Value::as_i64), Some(-15 | 143))
 }
 
 fn run_module(order: &StepOrder, step: &StepFolder, spool: &mut Spool, guard: &Arc<Guard>) -> Ran {

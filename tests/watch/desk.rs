@@ -59,20 +59,12 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
     }
 
-    /// The endpoints that a private subnet needs.
-    pub async fn make_endpoints(&self) {
+    /// Takes away the endpoints by which a private subnet reaches AWS.
+    pub async fn remove_endpoints(&self) {
         let ec2 = aws_sdk_ec2::Client::new(&self.cloud.config("admin", &self.cloud.endpoint()).await);
-        let (vpc, region) = (self.cloud.text("/vpc"), self.cloud.text("/region"));
-        let of_vpc = aws_sdk_ec2::types::Filter::builder().name("vpc-id").values(&vpc).build();
-        let tables = ec2.describe_route_tables().filters(of_vpc).send().await.unwrap();
-        let table = tables.route_tables()[0].route_table_id().unwrap();
-        let make = |service: &str| {
-            ec2.create_vpc_endpoint().vpc_id(&vpc).service_name(format!("com.amazonaws.{region}.{service}"))
-        };
-        let gateway = aws_sdk_ec2::types::VpcEndpointType::Gateway;
-        make("s3").vpc_endpoint_type(gateway).route_table_ids(table).send().await.unwrap();
-        let interface = aws_sdk_ec2::types::VpcEndpointType::Interface;
-        make("ec2").vpc_endpoint_type(interface).send().await.unwrap();
+        let found = ec2.describe_vpc_endpoints().send().await.unwrap();
+        let ids = found.vpc_endpoints().iter().filter_map(|endpoint| endpoint.vpc_endpoint_id().map(str::to_owned));
+        ec2.delete_vpc_endpoints().set_vpc_endpoint_ids(Some(ids.collect())).send().await.unwrap();
     }
 
     /// Machines that the account still pays for.

@@ -81,8 +81,10 @@ impl Probe {
             .vpc_endpoints()
             .iter()
             .filter(|endpoint| {
+                // One that was deleted is shown for a while.
+                let works = endpoint.state().is_some_and(|state| state.as_str().eq_ignore_ascii_case("available"));
                 let is_gateway = endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway);
-                !is_gateway || endpoint.route_table_ids().iter().any(|id| id == own)
+                works && (!is_gateway || endpoint.route_table_ids().iter().any(|id| id == own))
             })
             .filter_map(|endpoint| endpoint.service_name()?.rsplit('.').next().map(str::to_owned))
             .collect();

@@ -9,6 +9,7 @@ in the same run, one after the other.
 
 import argparse
 import collections
+import contextlib
 import datetime
 import json
 import os
@@ -71,9 +72,21 @@ class Cloud:
         return json.loads(answer.stdout)
 
 
+@contextlib.contextmanager
+def room_for(machines):
+    """Each systemd takes a few inotify instances, and all of them are root's: the usual limit of 128 ends at about 25 machines."""
+    limit = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+    before = limit.read_text()
+    limit.write_text(str(max(int(before), 128 + 16 * machines)))
+    try:
+        yield
+    finally:
+        limit.write_text(before)
+
+
 def calls(dayfly, count):
     """One run with so many workers from the foreground: its EC2 calls by action, and how long steps waited for sshd."""
-    with Cloud() as cloud, tempfile.TemporaryDirectory(prefix="bench") as folder:
+    with room_for(count), Cloud() as cloud, tempfile.TemporaryDirectory(prefix="bench") as folder:
         facts = cloud.facts
         playbook = pathlib.Path(folder) / "p.yml"
         playbook.write_text(PLAYBOOK.format(
@@ -87,7 +100,7 @@ def calls(dayfly, count):
         took = time.monotonic() - started
         if ended.returncode != 0:
             watcher.terminate()
-            raise SystemExit(f"the run with {count} workers failed:\n{ended.stdout}{ended.stderr}")
+            raise SystemExit(f"the run with {count} workers failed:\n{ended.stdout[-4096:]}{ended.stderr[-4096:]}")
         answered = json.loads(watcher.communicate()[0])
         made = [call for call in cloud.ask("/ledger") if call["service"] == "ec2" and not call["action"].startswith("Create")]
         by_action = collections.Counter(call["action"] for call in cloud.ask("/ledger") if call["service"] == "ec2")
@@ -180,6 +193,11 @@ def table(found):
     return "\n".join(rows)
 
 
+def say(what):
+    """Some of these take minutes; who waits is told for what."""
+    print(f"measuring: {what}", file=sys.stderr, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--watch-sshd", nargs=2)
@@ -194,9 +212,14 @@ def main():
         return watch_sshd(options.watch_sshd[0], int(options.watch_sshd[1]))
     found = {"date": datetime.date.today().isoformat(), "processors": os.cpu_count()}
     found["artifacts"] = {path.name: path.stat().st_size for path in options.artifacts}
+    say(f"{options.gigabytes} GiB up and down")
     found["gigabyte"] = gigabyte(options.transfer, options.aws, options.gigabytes)
+    say("S3 as the store against a folder")
     found["stores"] = stores(options.dayfly)
-    found["calls"] = [calls(options.dayfly, int(count)) for count in options.workers.split(",")]
+    found["calls"] = []
+    for count in map(int, options.workers.split(",")):
+        say(f"EC2 calls for {count} workers")
+        found["calls"].append(calls(options.dayfly, count))
     (ROOT / "benches/cloud.json").write_text(json.dumps(found, indent=2) + "\n")
     page = ROOT / "docs/performance.md"
     text = page.read_text()

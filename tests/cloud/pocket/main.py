@@ -71,9 +71,13 @@ def for_a_person(ready: dict) -> str:
     admin, subnet, enter = ready["credentials"]["admin"], ready["subnets"]["a"]["id"], f"tests/cloud/in {ready['pid']}"
     return f"""The pocket cloud is ready. Ctrl-C ends it and all that runs in it. In another terminal, as root:
 
-export AWS_ENDPOINT_URL={ready["endpoint"]} AWS_REGION={ready["region"]}
+export AWS_ENDPOINT_URL={ready["endpoint"]} AWS_REGION={ready["region"]} AWS_DEFAULT_REGION={ready["region"]}
 export AWS_ACCESS_KEY_ID={admin["access"]} AWS_SECRET_ACCESS_KEY={admin["secret"]}
 
+export DAYFLY_STORE={ready["store"]}
+
+{enter} dayfly doctor p.yml     # in p.yml: subnets: [{subnet}], ami: {ready["ami"]},
+{enter} dayfly launch p.yml     # and for the master iam_instance_profile: dayfly-master
 {enter} aws ec2 run-instances --image-id {ready["ami"]} --instance-type c7i.large --subnet-id {subnet}
 {enter} curl -s {ready["control"]}/state
 {enter} curl -s {ready["control"]}/hosts/INSTANCE/freeze -d '{{}}'
